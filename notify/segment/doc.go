@@ -1,0 +1,54 @@
+// Package segment counts and cuts the text of an SMS as the air interface does,
+// tells what makes a text dear, and makes it cheaper where the author allows.
+// It is pure: no I/O, no state, no clock.
+//
+// # Words
+//
+//   - GSM-7: the default alphabet of 127 characters, one septet each, and its
+//     extension table of ten more (FF ^ { } \ [ ~ ] | €), sent as ESC and a
+//     septet, so two.
+//   - UCS-2: everything else. Counted are UTF-16 code units; an emoji has two or
+//     more. One character outside GSM-7 moves the whole text here.
+//   - unit: a septet or a code unit, whichever the text's encoding has.
+//   - segment: what travels and is paid as one SMS: 160 septets or 70 code units
+//     alone; 153 or 67 with the 6-octet header that joins several (152 or 66 if
+//     the reference number in it has 16 bits).
+//
+// # Decisions
+//
+//   - The number of segments isn't ceil(units/153): no segment may end within an
+//     ESC pair or a surrogate pair, so 152 letters, € and 152 letters are 306
+//     septets in three segments. Measure counts the septets this leaves empty;
+//     Units never includes them.
+//   - Split cuts into exactly as many segments as Measure counts. Within that it
+//     keeps grapheme clusters whole (found by rivo/uniseg), because phones draw
+//     segments that arrive late, and one shows half a family otherwise.
+//   - A byte that isn't valid UTF-8 counts, and is sent, as U+FFFD.
+//   - ESC as a character of the text is not GSM-7: on the air it would swallow
+//     the next letter. Neither is TAB.
+//   - Smart is all or nothing, see there. Links must arrive as written, so one
+//     that needs UCS-2 leaves the whole text alone. Signs that could change a
+//     meaning when flattened (½, ², °, ©) have no replacement. ẞ becomes SS.
+//   - No national language tables (TS 23.038 §6.2.1.2): there is none for
+//     German, French or Italian, and gateways here refuse them.
+//   - No limit on the number of segments: 255 is the header's, ten is a habit of
+//     gateways, and both are the caller's to enforce.
+//
+// # Speed
+//
+// Two shared cores of an AMD EPYC, Go 1.26, one core used, no allocation in
+// Measure. The classes are those of BenchmarkMeasure; the mix has equal shares.
+//
+//	go test -run xxx -bench . ./notify/segment
+//
+//	                          ns/message   messages/s
+//	Measure ASCII 120                 92   10,900,000
+//	Measure German 150               252    4,000,000
+//	Measure GSM-7 400                537    1,900,000
+//	Measure emoji 150                286    3,500,000
+//	Measure mix                      296    3,400,000
+//	AppendParts GSM-7 400          1,940      516,000
+//	AppendParts emoji 150          4,420      226,000
+//	Smart, nothing to do             103    9,800,000
+//	Smart, nine changes            5,130      195,000
+package segment
