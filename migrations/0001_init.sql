@@ -35,6 +35,8 @@ CREATE TABLE accounts (
     own_numbers       text[] NOT NULL DEFAULT '{}',                 -- E.164 numbers of the clinic itself, never texted
     min_lead_minutes  int NOT NULL DEFAULT 30 CONSTRAINT accounts_min_lead CHECK (min_lead_minutes BETWEEN 0 AND 10080),
     smart_encoding    boolean NOT NULL DEFAULT true,
+    quiet_from        text NOT NULL DEFAULT '' CONSTRAINT accounts_quiet_from CHECK (quiet_from ~ '^([01][0-9]|2[0-3]):[0-5][0-9]$' OR quiet_from = ''),
+    quiet_to          text NOT NULL DEFAULT '' CONSTRAINT accounts_quiet_to CHECK (quiet_to ~ '^([01][0-9]|2[0-3]):[0-5][0-9]$' OR quiet_to = ''),
     created_at        timestamptz NOT NULL
 );
 COMMENT ON TABLE accounts IS 'one clinic; the tenant every other table is keyed by';
@@ -261,6 +263,7 @@ CREATE TABLE reminders (
 );
 CREATE INDEX reminders_due ON reminders (account_id, not_before) WHERE status = 'planned';
 CREATE INDEX reminders_event ON reminders (account_id, event_id);
+CREATE INDEX reminders_recipient ON reminders (account_id, recipient, starts_at);
 
 CREATE TABLE sent_ledger (
     account_id  bigint NOT NULL REFERENCES accounts ON DELETE CASCADE,
@@ -272,6 +275,7 @@ CREATE TABLE sent_ledger (
     claimed_at  timestamptz NOT NULL,
     PRIMARY KEY (account_id, recipient, starts_at, offset_key)
 );
+CREATE INDEX sent_ledger_message ON sent_ledger (account_id, message_id);
 COMMENT ON TABLE sent_ledger IS 'one row per text promised: survives changed ids, split series, copies and resyncs';
 
 -- Messages ---------------------------------------------------------------------------
