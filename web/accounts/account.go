@@ -1,0 +1,132 @@
+package accounts
+
+import (
+	"strings"
+	"time"
+
+	"github.com/lib/pq"
+	"golang.org/x/text/language"
+)
+
+// Account is one clinic with the settings its reminders obey.
+type Account struct {
+	ID             int64          `db:"account_id"`
+	Business       string         `db:"business"`
+	Zone           string         `db:"zone"`   // IANA
+	Region         string         `db:"region"` // ISO 3166-1, for national numbers
+	MoreRegions    pq.StringArray `db:"more_regions"`
+	Language       string         `db:"language"`
+	Callback       string         `db:"callback"`
+	Sender         string         `db:"sender"`
+	FieldOrder     pq.StringArray `db:"field_order"`
+	SeveralNumbers string         `db:"several_numbers"`
+	OwnNumbers     pq.StringArray `db:"own_numbers"`
+	MinLeadMinutes int            `db:"min_lead_minutes"`
+	SmartEncoding  bool           `db:"smart_encoding"`
+	QuietFrom      string         `db:"quiet_from"` // "21:00"; "" with QuietTo "" = texts at any hour
+	QuietTo        string         `db:"quiet_to"`
+	CreatedAt      time.Time      `db:"created_at"`
+}
+
+// Location is the clinic's time zone; UTC if the stored name means nothing to
+// this machine, which Validate keeps from happening.
+func (a Account) Location() *time.Location {
+	if loc, err := time.LoadLocation(a.Zone); err == nil {
+		return loc
+	}
+	return time.UTC
+}
+
+// User is a person who logs in at an account.
+type User struct {
+	AccountID    int64     `db:"account_id"`
+	ID           int64     `db:"id"`
+	Email        string    `db:"email"`
+	Name         string    `db:"name"`
+	PasswordHash string    `db:"password_hash"`
+	Role         string    `db:"role"`     // owner, staff, billing
+	Language     string    `db:"language"` // "" = as the browser asks
+	CreatedAt    time.Time `db:"created_at"`
+}
+
+// NewUser is what it takes to create a user; with AccountID 0 a new account named
+// Business is created around it.
+type NewUser struct {
+	AccountID int64
+	Business  string
+	Email     string
+	Name      string
+	Password  string
+	Role      string // "" = owner
+	Language  string // "" = as the browser asks
+}
+
+// normalEmail folds an address to the form the directory is keyed by.
+func normalEmail(s string) string { return strings.ToLower(strings.TrimSpace(s)) }
+
+// validate returns the first thing a person has to correct.
+func (n NewUser) validate() error {
+	email := normalEmail(n.Email)
+	at := strings.LastIndexByte(email, '@')
+	switch {
+	case at < 1 || at == len(email)-1 || len(email) > 254 || strings.ContainsAny(email, " \t\r\n<>,;\""):
+		return &FieldError{"email", "invalid"}
+	case len([]rune(n.Password)) < MinPassword:
+		return &FieldError{"password", "too_short"}
+	case len(n.Password) > maxPassword:
+		return &FieldError{"password", "too_long"}
+	case n.AccountID == 0 && (strings.TrimSpace(n.Business) == "" || len([]rune(n.Business)) > 200):
+		return &FieldError{"business", "required"}
+	case n.Role != "" && n.Role != "owner" && n.Role != "staff" && n.Role != "billing":
+		return &FieldError{"role", "invalid"}
+	}
+	return nil
+}
+
+// Languages are those the product speaks, German first.
+var Languages = []language.Tag{language.German, language.French, language.Italian, language.English}
+
+// Validate returns the first setting that cannot be.
+func (a Account) Validate() error {
+	if strings.TrimSpace(a.Business) == "" || len([]rune(a.Business)) > 200 {
+		return &FieldError{"business", "required"}
+	}
+	if _, err := time.LoadLocation(a.Zone); err != nil || a.Zone == "" || a.Zone == "Local" {
+		return &FieldError{"zone", "unknown"}
+	}
+	if len(a.Region) != 2 {
+		return &FieldError{"region", "unknown"}
+	}
+	if a.MinLeadMinutes < 0 || a.MinLeadMinutes > 7*24*60 {
+		return &FieldError{"min_lead_minutes", "range"}
+	}
+	seen := map[string]bool{}
+	for _, f := range a.FieldOrder {
+		if (f != "location" && f != "title" && f != "description") || seen[f] {
+			return &FieldError{"field_order", "invalid"}
+		}
+		seen[f] = true
+	}
+	if len(seen) == 0 {
+		return &FieldError{"field_order", "required"}
+	}
+	if (a.QuietFrom == "") != (a.QuietTo == "") {
+		return &FieldError{"quiet_from", "both"}
+	}
+	for field, v := range map[string]string{"quiet_from": a.QuietFrom, "quiet_to": a.QuietTo} {
+		if _, err := time.Parse("15:04", v); v != "" && err != nil {
+			return &FieldError{field, "clock"}
+		}
+	}
+	switch a.SeveralNumbers {
+	case "first", "all", "none":
+	default:
+		return &FieldError{"several_numbers", "invalid"}
+	}
+	switch a.Language {
+	case "de", "fr", "it", "en":
+	default:
+		return &FieldError{"language", "invalid"}
+	}
+	return nil
+}

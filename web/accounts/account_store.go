@@ -1,0 +1,274 @@
+package accounts
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"rappel/migrations"
+)
+
+// Limits of failed log-ins. One address is locked sooner than one client, behind
+// which a whole practice may sit.
+const (
+	maxFailuresPerEmail  = 8
+	maxFailuresPerClient = 40
+	failureWindow        = 15 * time.Minute
+)
+
+// Config is what a Store needs. Every field but Cost must be set.
+type Config struct {
+	DB     *sqlx.DB // the owner's pool: log-in happens before an account is known
+	Secret []byte   // keys the hashes of login_attempts
+	Cost   Cost     // zero = DefaultCost
+	Now    func() time.Time
+}
+
+// Store keeps accounts, users and the directory of log-ins.
+type Store struct {
+	db     *sqlx.DB
+	secret []byte
+	cost   Cost
+	now    func() time.Time
+	decoy  string // a hash nobody's password matches, to spend equal time on unknown addresses
+}
+
+// NewStore returns a Store; it fails only if the system has no randomness.
+func NewStore(c Config) (*Store, error) {
+	if c.Cost == (Cost{}) {
+		c.Cost = DefaultCost
+	}
+	decoy, err := hashPassword("no such user", c.Cost)
+	if err != nil {
+		return nil, err
+	}
+	return &Store{db: c.DB, secret: c.Secret, cost: c.Cost, now: c.Now, decoy: decoy}, nil
+}
+
+// Create adds a user, and with AccountID 0 the account around it. A value that
+// can't be is a *FieldError; an address in use is ErrEmailTaken.
+func (s *Store) Create(ctx context.Context, n NewUser) (User, error) {
+	if err := n.validate(); err != nil {
+		return User{}, err
+	}
+	hash, err := hashPassword(n.Password, s.cost)
+	if err != nil {
+		return User{}, err
+	}
+	u := User{AccountID: n.AccountID, Email: normalEmail(n.Email), Name: strings.TrimSpace(n.Name), PasswordHash: hash,
+		Role: n.Role, Language: n.Language, CreatedAt: s.now()}
+	if u.Role == "" {
+		u.Role = "owner"
+	}
+	err = migrations.InTx(ctx, s.db, func(tx *sqlx.Tx) error {
+		if u.AccountID == 0 {
+			if err := tx.GetContext(ctx, &u.AccountID,
+				`INSERT INTO accounts (business, created_at) VALUES ($1, $2) RETURNING account_id`,
+				strings.TrimSpace(n.Business), u.CreatedAt); err != nil {
+				return fmt.Errorf("insert account: %w", err)
+			}
+		}
+		if err := tx.GetContext(ctx, &u.ID,
+			`INSERT INTO users (account_id, email, name, password_hash, role, language, created_at)
+			 VALUES ($1, $2, $3, $4, $5, $6, $7)
+			 ON CONFLICT (account_id, email) DO NOTHING RETURNING id`,
+			u.AccountID, u.Email, u.Name, u.PasswordHash, u.Role, u.Language, u.CreatedAt); err != nil {
+			if errors.Is(err, sql.ErrNoRows) {
+				return ErrEmailTaken
+			}
+			return fmt.Errorf("insert user: %w", err)
+		}
+		res, err := tx.ExecContext(ctx,
+			`INSERT INTO logins (email, account_id, user_id) VALUES ($1, $2, $3) ON CONFLICT (email) DO NOTHING`,
+			u.Email, u.AccountID, u.ID)
+		if err != nil {
+			return fmt.Errorf("insert login: %w", err)
+		}
+		if rows, err := res.RowsAffected(); err != nil || rows == 0 {
+			return errors.Join(ErrEmailTaken, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return User{}, err
+	}
+	return u, nil
+}
+
+// Login checks an address and password. client is what the limit counts beside
+// the address, usually the remote IP. The error is ErrBadLogin, a *TooManyAttempts,
+// or a failure of the store.
+func (s *Store) Login(ctx context.Context, email, password, client string) (User, error) {
+	email = normalEmail(email)
+	buckets := map[string]int{s.bucket("email", email): maxFailuresPerEmail, s.bucket("client", client): maxFailuresPerClient}
+	now := s.now()
+	for b, limit := range buckets {
+		if err := s.checkBucket(ctx, b, limit, now); err != nil {
+			return User{}, err
+		}
+	}
+	var u User
+	err := s.db.GetContext(ctx, &u,
+		`SELECT u.* FROM logins l JOIN users u ON u.account_id = l.account_id AND u.id = l.user_id WHERE l.email = $1`, email)
+	known := err == nil
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return User{}, fmt.Errorf("look up login: %w", err)
+	}
+	hash := s.decoy
+	if known {
+		hash = u.PasswordHash
+	}
+	if len(password) > maxPassword {
+		password = password[:maxPassword]
+	}
+	ok, cost, err := checkPassword(hash, password)
+	if err != nil {
+		return User{}, err
+	}
+	if !known || !ok {
+		for b := range buckets {
+			if err := s.countFailure(ctx, b, now); err != nil {
+				return User{}, err
+			}
+		}
+		return User{}, ErrBadLogin
+	}
+	if _, err := s.db.ExecContext(ctx, `DELETE FROM login_attempts WHERE bucket = $1`, s.bucket("email", email)); err != nil {
+		return User{}, fmt.Errorf("forget failures: %w", err)
+	}
+	if cost != s.cost {
+		if err := s.SetPassword(ctx, u, password); err != nil {
+			return User{}, fmt.Errorf("renew password hash: %w", err)
+		}
+	}
+	return u, nil
+}
+
+// SetPassword replaces the password of u.
+func (s *Store) SetPassword(ctx context.Context, u User, password string) error {
+	if err := (NewUser{AccountID: u.AccountID, Email: u.Email, Password: password}).validate(); err != nil {
+		return err
+	}
+	hash, err := hashPassword(password, s.cost)
+	if err != nil {
+		return err
+	}
+	res, err := s.db.ExecContext(ctx, `UPDATE users SET password_hash = $3 WHERE account_id = $1 AND id = $2`, u.AccountID, u.ID, hash)
+	if err != nil {
+		return fmt.Errorf("set password: %w", err)
+	}
+	if rows, err := res.RowsAffected(); err != nil || rows == 0 {
+		return errors.Join(ErrNotFound, err)
+	}
+	return nil
+}
+
+// bucket names a counter without naming the person.
+func (s *Store) bucket(kind, value string) string {
+	mac := hmac.New(sha256.New, s.secret)
+	mac.Write([]byte(kind + "\x00" + value))
+	return kind + ":" + hex.EncodeToString(mac.Sum(nil)[:16])
+}
+
+func (s *Store) checkBucket(ctx context.Context, bucket string, limit int, now time.Time) error {
+	var row struct {
+		Failures int       `db:"failures"`
+		Since    time.Time `db:"since"`
+	}
+	err := s.db.GetContext(ctx, &row, `SELECT failures, since FROM login_attempts WHERE bucket = $1`, bucket)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read failures: %w", err)
+	}
+	if end := row.Since.Add(failureWindow); row.Failures >= limit && now.Before(end) {
+		return &TooManyAttempts{RetryAt: end}
+	}
+	return nil
+}
+
+func (s *Store) countFailure(ctx context.Context, bucket string, now time.Time) error {
+	_, err := s.db.ExecContext(ctx,
+		`INSERT INTO login_attempts AS a (bucket, failures, since) VALUES ($1, 1, $2)
+		 ON CONFLICT (bucket) DO UPDATE SET
+		   failures = CASE WHEN a.since <= $3 THEN 1 ELSE a.failures + 1 END,
+		   since = CASE WHEN a.since <= $3 THEN EXCLUDED.since ELSE a.since END`,
+		bucket, now, now.Add(-failureWindow))
+	if err != nil {
+		return fmt.Errorf("count failure: %w", err)
+	}
+	return nil
+}
+
+// Sweep removes counters that no longer count. Call it now and then.
+func (s *Store) Sweep(ctx context.Context) error {
+	_, err := s.db.ExecContext(ctx, `DELETE FROM login_attempts WHERE since < $1`, s.now().Add(-failureWindow))
+	if err != nil {
+		return fmt.Errorf("sweep login attempts: %w", err)
+	}
+	return nil
+}
+
+// ByEmail finds the user an address belongs to; ErrNotFound if none does.
+func (s *Store) ByEmail(ctx context.Context, email string) (User, error) {
+	var u User
+	err := s.db.GetContext(ctx, &u,
+		`SELECT u.* FROM logins l JOIN users u ON u.account_id = l.account_id AND u.id = l.user_id WHERE l.email = $1`, normalEmail(email))
+	if errors.Is(err, sql.ErrNoRows) {
+		return User{}, ErrNotFound
+	}
+	if err != nil {
+		return User{}, fmt.Errorf("look up user: %w", err)
+	}
+	return u, nil
+}
+
+// GetTx reads the account and user a session belongs to, as the web role.
+// ErrNotFound when either is gone.
+func GetTx(ctx context.Context, tx *sqlx.Tx, account, user int64) (a Account, u User, err error) {
+	if err = tx.GetContext(ctx, &a, `SELECT * FROM accounts WHERE account_id = $1`, account); err == nil {
+		err = tx.GetContext(ctx, &u, `SELECT * FROM users WHERE account_id = $1 AND id = $2`, account, user)
+	}
+	if errors.Is(err, sql.ErrNoRows) {
+		return a, u, ErrNotFound
+	}
+	if err != nil {
+		return a, u, fmt.Errorf("read account and user: %w", err)
+	}
+	return a, u, nil
+}
+
+// SaveTx stores the settings of a after Validate.
+func SaveTx(ctx context.Context, tx *sqlx.Tx, a Account) error {
+	if err := a.Validate(); err != nil {
+		return err
+	}
+	_, err := tx.NamedExecContext(ctx,
+		`UPDATE accounts SET business = :business, zone = :zone, region = :region, more_regions = :more_regions,
+		   language = :language, callback = :callback, sender = :sender, field_order = :field_order,
+		   several_numbers = :several_numbers, own_numbers = :own_numbers, min_lead_minutes = :min_lead_minutes,
+		   smart_encoding = :smart_encoding, quiet_from = :quiet_from, quiet_to = :quiet_to
+		 WHERE account_id = :account_id`, a)
+	if err != nil {
+		return fmt.Errorf("save account: %w", err)
+	}
+	return nil
+}
+
+// SetLanguageTx remembers the language a user reads; "" = as the browser asks.
+func SetLanguageTx(ctx context.Context, tx *sqlx.Tx, account, user int64, language string) error {
+	_, err := tx.ExecContext(ctx, `UPDATE users SET language = $3 WHERE account_id = $1 AND id = $2`, account, user, language)
+	if err != nil {
+		return fmt.Errorf("set language: %w", err)
+	}
+	return nil
+}

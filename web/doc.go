@@ -1,0 +1,24 @@
+// Package web is what people and gateways see of Rappel: pages, incoming webhooks,
+// sessions.
+//
+// Pages are rendered on the server from html/template, one set per language, and
+// work without script; static/app.js adds fragments that refresh themselves and
+// the preview beside the editor. A page is: a route in routes.go, a handler that
+// fills a data struct, a file in pages/ that defines "main", and words in i18n/.
+//
+// # Decisions
+//
+//   - Every request that belongs to somebody runs in one transaction bound to the
+//     account, as a role that row-level security binds (migrations.InAccount). The
+//     directory (which account does this address log in to?) is read by accounts.Store.
+//   - Writes go through the package that owns the table. Reads that join several
+//     rooms for one page live here, beside the page that shows them.
+//   - The list of routes is data: tests walk it, so a new route can't be forgotten.
+//   - Only errors.go turns errors into status codes and wording.
+//   - Cross-site requests are refused by net/http's CrossOriginProtection (fetch
+//     metadata), cookies are SameSite=Lax, and the content security policy allows
+//     nothing but our own files: no inline script, no inline style.
+//   - German first: language of the user, else what the browser asks for, else de.
+//   - Starting a connection is a GET, since a form's redirect to the provider would
+//     need its host in form-action; the state it creates is bound to the session.
+package web

@@ -1,0 +1,146 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"rappel/migrations"
+	"rappel/web/accounts"
+)
+
+// request is an HTTP request together with who sent it.
+type request struct {
+	*http.Request
+	s       *Server
+	Account accounts.Account // zero on routes for anybody
+	User    accounts.User
+	Lang    string
+	Loc     *time.Location
+}
+
+// serve wraps a route's handler: who is it, may they, and what if it fails.
+func (s *Server) serve(rt route) http.HandlerFunc {
+	return func(w http.ResponseWriter, hr *http.Request) {
+		hr.Body = http.MaxBytesReader(w, hr.Body, 1<<20)
+		w.Header().Set("Cache-Control", "no-store")
+		r := &request{Request: hr, s: s, Loc: time.UTC}
+		r.Lang = s.words.language(hr, "")
+		if err := r.identify(); err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		if rt.access == member && r.User.ID == 0 {
+			s.fail(w, r, errLogIn)
+			return
+		}
+		if err := rt.handle(w, r); err != nil {
+			s.fail(w, r, err)
+		}
+	}
+}
+
+// identify reads the session's account and user. A session whose user is gone is
+// ended, not an error.
+func (r *request) identify() error {
+	ctx := r.Context()
+	account, user := r.s.sessions.GetInt64(ctx, "account"), r.s.sessions.GetInt64(ctx, "user")
+	if account == 0 || user == 0 {
+		return nil
+	}
+	err := migrations.InAccount(ctx, r.s.DB, account, func(tx *sqlx.Tx) (err error) {
+		r.Account, r.User, err = accounts.GetTx(ctx, tx, account, user)
+		return err
+	})
+	if errors.Is(err, accounts.ErrNotFound) {
+		r.Account, r.User = accounts.Account{}, accounts.User{}
+		return r.s.sessions.Destroy(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	r.Lang = r.s.words.language(r.Request, r.User.Language)
+	r.Loc = r.Account.Location()
+	return nil
+}
+
+// tx runs fn in a transaction bound to the request's account.
+func (r *request) tx(fn func(ctx context.Context, tx *sqlx.Tx) error) error {
+	return migrations.InAccount(r.Context(), r.s.DB, r.Account.ID, func(tx *sqlx.Tx) error { return fn(r.Context(), tx) })
+}
+
+// say is the page language's words for key.
+func (r *request) say(key string, pairs ...any) string { return r.s.words.say(r.Lang, key, pairs...) }
+
+// now is the current instant in the clinic's zone.
+func (r *request) now() time.Time { return r.s.Now().In(r.Loc) }
+
+// fragment reports whether app.js asks for a piece of a page.
+func (r *request) fragment() bool { return r.Header.Get("X-Fragment") != "" }
+
+// id reads a numeric path value; anything else is a page that does not exist.
+func (r *request) id(name string) (int64, error) {
+	id, err := strconv.ParseInt(r.PathValue(name), 10, 64)
+	if err != nil || id <= 0 {
+		return 0, errNoPage
+	}
+	return id, nil
+}
+
+// binding ties an OAuth state to this browser session. It is made once per session.
+func (r *request) binding() string {
+	b := r.s.sessions.GetString(r.Context(), "binding")
+	if b == "" {
+		b = randomText()
+		r.s.sessions.Put(r.Context(), "binding", b)
+	}
+	return b
+}
+
+// client is what the log-in limit counts: the remote IP, or behind a proxy on this
+// machine the last address it forwarded for.
+func (r *request) client() string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsLoopback() {
+		parts := strings.Split(r.Header.Get("X-Forwarded-For"), ",")
+		if last := strings.TrimSpace(parts[len(parts)-1]); net.ParseIP(last) != nil {
+			return last
+		}
+	}
+	return host
+}
+
+// see answers a successful POST: back to a page of ours, with words for the top.
+func (r *request) see(w http.ResponseWriter, path, flashKey string, pairs ...any) error {
+	if flashKey != "" {
+		r.flash("good", flashKey, pairs...)
+	}
+	http.Redirect(w, r.Request, path, http.StatusSeeOther)
+	return nil
+}
+
+// flash keeps words for the next page, as good, warn or bad news.
+func (r *request) flash(mood, key string, pairs ...any) {
+	r.s.sessions.Put(r.Context(), "flash_mood", mood)
+	r.s.sessions.Put(r.Context(), "flash", r.say(key, pairs...))
+}
+
+// local returns p if it is a path on this site, else "/": a log-in page never
+// becomes a springboard to another site.
+func local(p string) string {
+	u, err := url.Parse(p)
+	if err != nil || u.Host != "" || u.Scheme != "" || !strings.HasPrefix(p, "/") || strings.HasPrefix(p, "//") || strings.ContainsAny(p, "\\\r\n\t") {
+		return "/"
+	}
+	return p
+}

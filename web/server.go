@@ -1,0 +1,79 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+	"github.com/jmoiron/sqlx"
+
+	"rappel/web/accounts"
+)
+
+// Config is what a Server needs. Fields without a remark must be set.
+type Config struct {
+	DB       *sqlx.DB // pool of the web role: row-level security applies
+	Sessions scs.Store
+	Accounts *accounts.Store
+	Now      func() time.Time
+	Log      *slog.Logger
+	BaseURL  string                          // public URL without trailing slash
+	Secure   bool                            // cookies only over HTTPS; false on loopback
+	Ready    func(ctx context.Context) error // nil = always ready
+	Metrics  http.Handler                    // nil = no /metrics
+	Dev      *DevLinks                       // rappel dev: what to show beside the product; nil otherwise
+	Rooms
+}
+
+// DevLinks leads from the pages of `rappel dev` to its stand-ins.
+type DevLinks struct {
+	Calendars string // page where appointments are added, moved and cancelled
+	Phone     string // page of the sandbox phone
+	Email     string // log-in offered on the log-in page
+	Password  string
+}
+
+// Server answers every HTTP request of the product.
+type Server struct {
+	Config
+	sessions *scs.SessionManager
+	words    *words
+	pages    *pageSet
+	static   *assets
+	handler  http.Handler
+}
+
+// New builds a Server; it fails when a page or a word file is broken.
+func New(c Config) (*Server, error) {
+	s := &Server{Config: c}
+	var err error
+	if s.words, err = loadWords(); err != nil {
+		return nil, fmt.Errorf("words: %w", err)
+	}
+	if s.static, err = loadAssets(); err != nil {
+		return nil, fmt.Errorf("static files: %w", err)
+	}
+	if s.pages, err = s.loadPages(); err != nil {
+		return nil, fmt.Errorf("pages: %w", err)
+	}
+	s.sessions = scs.New()
+	s.sessions.Store = c.Sessions
+	s.sessions.Lifetime = 30 * 24 * time.Hour
+	s.sessions.IdleTimeout = 7 * 24 * time.Hour
+	s.sessions.Cookie.Name = "rappel_session"
+	s.sessions.Cookie.HttpOnly = true
+	s.sessions.Cookie.SameSite = http.SameSiteLaxMode
+	s.sessions.Cookie.Secure = c.Secure
+	s.sessions.ErrorFunc = func(w http.ResponseWriter, r *http.Request, err error) {
+		s.Log.ErrorContext(r.Context(), "session store failed", slog.Any("err", err))
+		http.Error(w, "503 Service Unavailable", http.StatusServiceUnavailable)
+	}
+	s.handler = s.mux()
+	return s, nil
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
