@@ -1,0 +1,112 @@
+package notify
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+)
+
+// Config is what a Dispatcher or a Desk works with. Zero fields take the default named.
+type Config struct {
+	DB       *sqlx.DB  // the owner's pool, best opened with DispatchDSN
+	Carriers []Carrier // the first is the default, the others take over in order; Desk needs none
+	Gate     Gate      // nil: nothing is ever stale
+	Observer Observer  // nil: nobody listens
+	Now      func() time.Time
+	Log      *slog.Logger
+	// Alarm is called when a carrier refuses our configuration and was paused for it:
+	// somebody must act. nil: it is only logged.
+	Alarm func(ctx context.Context, carrier string, err error)
+
+	Owner   string // unique to this life of the process; default made up at random
+	Workers int    // accounts worked on at once; default 8
+	Batch   int    // most messages of one claim; default 1000, and never more than half a carrier's Window
+
+	// ClaimLease is how long a claim belongs to its process without a sign of life; it is
+	// renewed while the work goes on. After a crash its messages stand still that long.
+	// Machines' clocks must agree within a third of it. Default 30 s.
+	ClaimLease time.Duration
+	// SendTimeout bounds one Send. Default 20 s. It should be below ClaimLease.
+	SendTimeout time.Duration
+	// UnansweredWait is how long evidence is awaited for a message that may or may not
+	// have been accepted. Default 2 min.
+	UnansweredWait time.Duration
+	// SpareTime is what must remain until a message expires for resending it. Default 0.
+	SpareTime time.Duration
+	// ReceiptWait is how long a receipt is awaited; then the message is EXPIRED. Default 72 h.
+	ReceiptWait time.Duration
+	// RetryBase and RetryMax bound the pause before another attempt, which doubles each
+	// time. Defaults 5 s and 10 min.
+	RetryBase, RetryMax time.Duration
+	// ThrottlePause is how long a throttling carrier rests if it names no time; it doubles
+	// while it goes on, up to a minute. Default 1 s.
+	ThrottlePause time.Duration
+	// MisconfiguredPause is how long a carrier rests that refuses our configuration.
+	// Default 5 min.
+	MisconfiguredPause time.Duration
+	// Poll is the pause between looks for due work while there is none. Default 100 ms.
+	Poll time.Duration
+	// KeepEarly is how long receipts are kept that belong to no message of ours.
+	// Default 7 days.
+	KeepEarly time.Duration
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if c.DB == nil {
+		return c, fmt.Errorf("%w: no database", ErrConfig)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Owner == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			host = "unknown" // only for people reading the table; the random part is what counts
+		}
+		c.Owner = fmt.Sprintf("%s/%d/%s", host, os.Getpid(), rand.Text())
+	}
+	for _, d := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{
+		{&c.ClaimLease, 30 * time.Second},
+		{&c.SendTimeout, 20 * time.Second},
+		{&c.UnansweredWait, 2 * time.Minute},
+		{&c.ReceiptWait, 72 * time.Hour},
+		{&c.RetryBase, 5 * time.Second},
+		{&c.RetryMax, 10 * time.Minute},
+		{&c.ThrottlePause, time.Second},
+		{&c.MisconfiguredPause, 5 * time.Minute},
+		{&c.Poll, 100 * time.Millisecond},
+		{&c.KeepEarly, 7 * 24 * time.Hour},
+	} {
+		if *d.field <= 0 {
+			*d.field = d.value
+		}
+	}
+	if c.Workers <= 0 {
+		c.Workers = 8
+	}
+	if c.Batch <= 0 {
+		c.Batch = 1000
+	}
+	seen := map[string]bool{}
+	for _, carrier := range c.Carriers {
+		if name := carrier.Name(); name == "" || seen[name] {
+			return c, fmt.Errorf("%w: carrier names must be given and differ: %q", ErrConfig, name)
+		}
+		seen[carrier.Name()] = true
+		if carrier.Window() < 1 {
+			return c, fmt.Errorf("%w: carrier %s has no window", ErrConfig, carrier.Name())
+		}
+	}
+	return c, nil
+}

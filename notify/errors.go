@@ -1,0 +1,22 @@
+package notify
+
+import "errors"
+
+// Errors of the outbox and the store. All are final: asking again with the same
+// arguments gives the same answer. Any other error comes from the database and
+// may be retried.
+var (
+	// ErrSender means a sender is neither an E.164 number nor up to 11 characters
+	// of A-Z a-z 0-9 space & . - with a letter among them.
+	ErrSender = errors.New("notify: invalid sender")
+	// ErrRecipient means a recipient is no E.164 number.
+	ErrRecipient = errors.New("notify: invalid recipient")
+	// ErrBody means a text is empty or longer than MaxSegments segments.
+	ErrBody = errors.New("notify: text is empty or too long")
+	// ErrRequest means a message lacks an account, kind, reference, origin or expiry.
+	ErrRequest = errors.New("notify: incomplete message")
+	// ErrNotFound means the account has no such message.
+	ErrNotFound = errors.New("notify: no such message")
+	// ErrConfig means a Dispatcher or Desk can't work with the Config it was given.
+	ErrConfig = errors.New("notify: unusable configuration")
+)

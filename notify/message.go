@@ -1,0 +1,136 @@
+package notify
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"rappel/notify/segment"
+)
+
+// MaxSegments is the longest message taken, in segments. Longer ones are refused by
+// some operators (French short codes) and never are a reminder.
+const MaxSegments = 10
+
+// MessageRef names a message.
+type MessageRef struct{ AccountID, ID int64 }
+
+// Origin says which room asked for a message.
+type Origin string
+
+// The origins.
+const (
+	OriginReminder Origin = "reminder" // OriginID is the reminder
+	OriginTest     Origin = "test"     // sent by hand to see how it looks
+	OriginCampaign Origin = "campaign" // OriginID is the campaign
+	OriginAPI      Origin = "api"
+)
+
+// NewMessage is what a room asks the Outbox to send.
+type NewMessage struct {
+	AccountID int64
+	Kind      Kind
+	Reference string // idempotency key of the caller, unique within the account
+	Origin    Origin
+	OriginID  int64  // the caller's own id, 0 for none
+	Recipient string // E.164 with "+"
+	Sender    string // see ValidSender
+	Body      string // final text, at most MaxSegments segments
+	Smart     bool   // replace typographic characters where that saves UCS-2 (segment.Typographic)
+	// SendAt is when it may go at the earliest. The zero value means at once.
+	SendAt time.Time
+	// Expires is when it is worthless: it is never submitted at or after this.
+	Expires time.Time
+	// FreshUntil is how long the caller vouches for the content. Past it the
+	// dispatcher asks the Gate first. The zero value means always.
+	FreshUntil time.Time
+}
+
+// Enqueued is what became of a NewMessage.
+type Enqueued struct {
+	ID        int64
+	Segments  int
+	Encoding  segment.Encoding
+	Units     int    // septets or UTF-16 code units
+	Body      string // as it will be sent, after smart encoding
+	Duplicate bool   // the reference was known: ID is the first message, nothing was added
+}
+
+// Priority of a kind in the queue; lower goes first.
+func (k Kind) priority() int16 {
+	if k == Marketing {
+		return priorityMarketing
+	}
+	return priorityNotification
+}
+
+const (
+	priorityNotification int16 = 1
+	priorityMarketing    int16 = 5
+)
+
+// String returns "notification" or "marketing".
+func (k Kind) String() string {
+	switch k {
+	case Notification:
+		return "notification"
+	case Marketing:
+		return "marketing"
+	}
+	return fmt.Sprintf("Kind(%d)", int16(k))
+}
+
+// ValidSender reports whether s can be an originator: an E.164 number with "+", or
+// 1 to 11 characters of A-Z, a-z, 0-9, space, "&", "." and "-" with at least one
+// letter and no space at either end. Without a letter handsets take it for a number.
+//
+// Source: 3GPP TS 23.040 §9.1.2.5 (11 septets); the alphabet is what Swiss,
+// German and French operators have in common.
+func ValidSender(s string) bool {
+	if strings.HasPrefix(s, "+") {
+		return ValidNumber(s)
+	}
+	if len(s) == 0 || len(s) > 11 || s[0] == ' ' || s[len(s)-1] == ' ' {
+		return false
+	}
+	letter := false
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z':
+			letter = true
+		case '0' <= c && c <= '9', c == ' ', c == '&', c == '.', c == '-':
+		default:
+			return false
+		}
+	}
+	return letter
+}
+
+// ValidNumber reports whether s has the form of E.164 with "+": 7 to 15 digits, the
+// first not 0. Whether a phone is there is another matter.
+func ValidNumber(s string) bool {
+	if len(s) < 8 || len(s) > 16 || s[0] != '+' || s[1] == '0' {
+		return false
+	}
+	for i := 1; i < len(s); i++ {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// check refuses what could never be sent.
+func (m *NewMessage) check() error {
+	switch {
+	case m.AccountID <= 0, m.Kind != Notification && m.Kind != Marketing, m.Reference == "", m.Origin == "", m.Expires.IsZero():
+		return ErrRequest
+	case !ValidNumber(m.Recipient):
+		return ErrRecipient
+	case !ValidSender(m.Sender):
+		return ErrSender
+	case m.Body == "":
+		return ErrBody
+	}
+	return nil
+}

@@ -1,0 +1,51 @@
+package notify
+
+// Reason says why a message has its status, in more detail than the eleven
+// statuses do. The set is closed; the web words it.
+type Reason string
+
+// The reasons. In brackets the statuses they come with.
+const (
+	ReasonNone Reason = "" // the status says it all
+
+	ReasonTooLate   Reason = "too_late"   // [EXPIRED] not submitted: it would have been worthless
+	ReasonNoReceipt Reason = "no_receipt" // [EXPIRED] accepted, but no receipt came in time
+	ReasonOptedOut  Reason = "opted_out"  // [NOT_ALLOWED] the recipient wants no texts from this account
+	ReasonWithdrawn Reason = "withdrawn"  // [NOT_SENT] taken back by whoever asked for it; final
+	ReasonStale     Reason = "stale"      // [NOT_SENT] its occasion no longer stands, found on asking the Gate; final
+
+	ReasonRefused       Reason = "refused"       // [several] the carrier turned it down; the code says more
+	ReasonReceipt       Reason = "receipt"       // [several] the carrier's receipt says so
+	ReasonExhausted     Reason = "exhausted"     // [NETWORK_ERROR] the carrier could not take it until it was too late
+	ReasonMisconfigured Reason = "misconfigured" // [ROUTE_NOT_AVAILABLE] no carrier takes our configuration; the operator must act
+	ReasonUnanswered    Reason = "unanswered"    // [NOT_SENT while awaited, NETWORK_ERROR once given up] may have been sent, nobody knows
+	ReasonPartial       Reason = "partial"       // [NOT_SENT while awaited, NETWORK_ERROR] only some of its segments were accepted
+
+	ReasonThrottled   Reason = "throttled"   // [NOT_SENT] waits: the carrier wants it slower
+	ReasonTemporary   Reason = "temporary"   // [NOT_SENT] waits: the carrier couldn't take it just now
+	ReasonUnchecked   Reason = "unchecked"   // [NOT_SENT] waits: the Gate could not answer yet
+	ReasonInterrupted Reason = "interrupted" // [NOT_SENT] waits: we were stopped or paused before it was submitted
+	ReasonResending   Reason = "resending"   // [NOT_SENT] waits: unanswered once, goes out a second time
+	ReasonWithdrawing Reason = "withdrawing" // [NOT_SENT] withdrawn too late: in the carrier's hands, but won't be tried again
+)
+
+// What names an entry in a message's history. The set is closed.
+type What string
+
+// The entries.
+const (
+	WhatQueued     What = "queued"     // asked for
+	WhatAccepted   What = "accepted"   // the carrier took it
+	WhatReceipt    What = "receipt"    // a receipt moved the status
+	WhatFailed     What = "failed"     // final without a receipt
+	WhatRetry      What = "retry"      // not taken, back in the queue
+	WhatFailover   What = "failover"   // not taken, on to the next carrier
+	WhatUnanswered What = "unanswered" // submitted, outcome unknown; evidence is awaited
+	WhatPartial    What = "partial"    // some segments taken, others not
+	WhatResolved   What = "resolved"   // evidence said it was accepted
+	WhatNotFound   What = "not_found"  // the carrier says it never had it; back in the queue
+	WhatResent     What = "resent"     // nothing heard: goes out a second and last time
+	WhatGaveUp     What = "gave_up"    // nothing heard: left at that
+	WhatWithdrawn  What = "withdrawn"  // taken back
+	WhatExpired    What = "expired"    // too late, or no receipt came
+)
