@@ -57,8 +57,8 @@ func (l *locker) SessionUnlock(ctx context.Context, conn *sql.Conn) error {
 	return nil
 }
 
-func (l *locker) refuseNewer(ctx context.Context, conn *sql.Conn) error {
-	at, err := appliedSteps(ctx, conn)
+func (l *locker) refuseNewer(ctx context.Context, db queryer) error {
+	at, err := appliedSteps(ctx, db)
 	if err != nil {
 		return err
 	}

@@ -52,13 +52,24 @@ func up(ctx context.Context, db *sql.DB, fsys fs.FS) error {
 	if err != nil {
 		return err
 	}
+	l := &locker{newest: newest}
+	// Also without the lock: goose doesn't take it when nothing is pending, and with a
+	// newer database nothing is.
+	if err := l.refuseNewer(ctx, db); err != nil {
+		return err
+	}
 	// The registry of Go migrations is a global of goose; we have none.
 	p, err := goose.NewProvider(goose.DialectPostgres, db, fsys,
-		goose.WithSessionLocker(&locker{newest: newest}), goose.WithDisableGlobalRegistry(true))
+		goose.WithSessionLocker(l), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)
 	}
-	if _, err := p.Up(ctx); err != nil {
+	_, err = p.Up(ctx)
+	var partial *goose.PartialError
+	if errors.As(err, &partial) && partial.Failed != nil && partial.Failed.Source != nil {
+		return fmt.Errorf("migrate, step %s: %w", partial.Failed.Source.Path, err)
+	}
+	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
 	return nil
