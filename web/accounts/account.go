@@ -8,7 +8,8 @@ import (
 	"golang.org/x/text/language"
 )
 
-// Account is one clinic with the settings its reminders obey.
+// Account is one clinic. Its settings are changed through reminders.Settings, whose
+// rules they feed; here they are read for display.
 type Account struct {
 	ID             int64          `db:"account_id"`
 	Business       string         `db:"business"`
@@ -29,7 +30,7 @@ type Account struct {
 }
 
 // Location is the clinic's time zone; UTC if the stored name means nothing to
-// this machine, which Validate keeps from happening.
+// this machine, which saving the settings keeps from happening.
 func (a Account) Location() *time.Location {
 	if loc, err := time.LoadLocation(a.Zone); err == nil {
 		return loc
@@ -85,48 +86,3 @@ func (n NewUser) validate() error {
 
 // Languages are those the product speaks, German first.
 var Languages = []language.Tag{language.German, language.French, language.Italian, language.English}
-
-// Validate returns the first setting that cannot be.
-func (a Account) Validate() error {
-	if strings.TrimSpace(a.Business) == "" || len([]rune(a.Business)) > 200 {
-		return &FieldError{"business", "required"}
-	}
-	if _, err := time.LoadLocation(a.Zone); err != nil || a.Zone == "" || a.Zone == "Local" {
-		return &FieldError{"zone", "unknown"}
-	}
-	if len(a.Region) != 2 {
-		return &FieldError{"region", "unknown"}
-	}
-	if a.MinLeadMinutes < 0 || a.MinLeadMinutes > 7*24*60 {
-		return &FieldError{"min_lead_minutes", "range"}
-	}
-	seen := map[string]bool{}
-	for _, f := range a.FieldOrder {
-		if (f != "location" && f != "title" && f != "description") || seen[f] {
-			return &FieldError{"field_order", "invalid"}
-		}
-		seen[f] = true
-	}
-	if len(seen) == 0 {
-		return &FieldError{"field_order", "required"}
-	}
-	if (a.QuietFrom == "") != (a.QuietTo == "") {
-		return &FieldError{"quiet_from", "both"}
-	}
-	for field, v := range map[string]string{"quiet_from": a.QuietFrom, "quiet_to": a.QuietTo} {
-		if _, err := time.Parse("15:04", v); v != "" && err != nil {
-			return &FieldError{field, "clock"}
-		}
-	}
-	switch a.SeveralNumbers {
-	case "first", "all", "none":
-	default:
-		return &FieldError{"several_numbers", "invalid"}
-	}
-	switch a.Language {
-	case "de", "fr", "it", "en":
-	default:
-		return &FieldError{"language", "invalid"}
-	}
-	return nil
-}

@@ -247,23 +247,6 @@ func GetTx(ctx context.Context, tx *sqlx.Tx, account, user int64) (a Account, u 
 	return a, u, nil
 }
 
-// SaveTx stores the settings of a after Validate.
-func SaveTx(ctx context.Context, tx *sqlx.Tx, a Account) error {
-	if err := a.Validate(); err != nil {
-		return err
-	}
-	_, err := tx.NamedExecContext(ctx,
-		`UPDATE accounts SET business = :business, zone = :zone, region = :region, more_regions = :more_regions,
-		   language = :language, callback = :callback, sender = :sender, field_order = :field_order,
-		   several_numbers = :several_numbers, own_numbers = :own_numbers, min_lead_minutes = :min_lead_minutes,
-		   smart_encoding = :smart_encoding, quiet_from = :quiet_from, quiet_to = :quiet_to
-		 WHERE account_id = :account_id`, a)
-	if err != nil {
-		return fmt.Errorf("save account: %w", err)
-	}
-	return nil
-}
-
 // SetLanguageTx remembers the language a user reads; "" = as the browser asks.
 func SetLanguageTx(ctx context.Context, tx *sqlx.Tx, account, user int64, language string) error {
 	_, err := tx.ExecContext(ctx, `UPDATE users SET language = $3 WHERE account_id = $1 AND id = $2`, account, user, language)

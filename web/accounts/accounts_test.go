@@ -147,29 +147,3 @@ func TestHashIsRenewedWhenTheCostRises(t *testing.T) {
 		t.Errorf("log-in with the renewed hash: %v", err)
 	}
 }
-
-func TestAccountValidate(t *testing.T) {
-	t.Parallel()
-	good := accounts.Account{Business: "P", Zone: "Europe/Zurich", Region: "CH", Language: "de", FieldOrder: []string{"title"}, SeveralNumbers: "first"}
-	if err := good.Validate(); err != nil {
-		t.Fatal(err)
-	}
-	for field, spoil := range map[string]func(*accounts.Account){
-		"business":         func(a *accounts.Account) { a.Business = " " },
-		"zone":             func(a *accounts.Account) { a.Zone = "Mars/Olympus" },
-		"region":           func(a *accounts.Account) { a.Region = "Schweiz" },
-		"min_lead_minutes": func(a *accounts.Account) { a.MinLeadMinutes = -1 },
-		"field_order":      func(a *accounts.Account) { a.FieldOrder = []string{"title", "title"} },
-		"several_numbers":  func(a *accounts.Account) { a.SeveralNumbers = "some" },
-		"language":         func(a *accounts.Account) { a.Language = "rm" },
-		"quiet_from":       func(a *accounts.Account) { a.QuietFrom = "21:00" },
-		"quiet_to":         func(a *accounts.Account) { a.QuietFrom, a.QuietTo = "21:00", "8 Uhr" },
-	} {
-		a := good
-		spoil(&a)
-		var fe *accounts.FieldError
-		if err := a.Validate(); !errors.As(err, &fe) || fe.Field != field {
-			t.Errorf("%s: %v", field, err)
-		}
-	}
-}
