@@ -23,9 +23,9 @@ const (
 // Field masks. The tokens must be named or Google leaves them out. Of attendees
 // only the calendar's own answer is asked for.
 const (
-	listFields     = "nextPageToken,items(id,summary,summaryOverride,primary,timeZone,accessRole,deleted)"
-	bellFields     = "nextPageToken,nextSyncToken,items(id)"
-	snapshotFields = "nextPageToken,timeZone,items(id,etag,status,recurringEventId,originalStartTime,iCalUID,start,end," +
+	listFields     = "kind,nextPageToken,items(id,summary,summaryOverride,primary,timeZone,accessRole,deleted)"
+	bellFields     = "kind,nextPageToken,nextSyncToken,items(id)"
+	snapshotFields = "kind,nextPageToken,timeZone,items(id,etag,status,recurringEventId,originalStartTime,iCalUID,start,end," +
 		"summary,location,description,eventType,visibility,attendees(self,responseStatus))"
 )
 
@@ -69,6 +69,9 @@ func (r *Reader) Calendars(ctx context.Context, client *http.Client) ([]calendar
 		page, err := call.Do()
 		if err != nil {
 			return nil, r.failure(opList, false, err)
+		}
+		if page.Kind == "" && page.Items == nil && page.NextPageToken == "" {
+			return nil, &calendars.Error{Provider: Name, Op: opList, Kind: calendars.ErrUnavailable, Err: errNoList}
 		}
 		for _, c := range page.Items {
 			if c == nil || c.Id == "" || c.Deleted {
@@ -166,6 +169,9 @@ func (r *Reader) Changed(ctx context.Context, client *http.Client, ref calendars
 		if err != nil {
 			return calendars.Bell{}, r.failure(opBell, armed, err)
 		}
+		if !isList(page) {
+			return calendars.Bell{}, &calendars.Error{Provider: Name, Op: opBell, Kind: calendars.ErrUnavailable, Err: errNoList}
+		}
 		bell.Changed = bell.Changed || len(page.Items) > 0
 		more, err := seen.next(opBell, page.NextPageToken)
 		switch {
@@ -201,6 +207,9 @@ func (r *Reader) Snapshot(ctx context.Context, client *http.Client, ref calendar
 		if err != nil {
 			return calendars.Snapshot{}, r.failure(opSnapshot, false, err)
 		}
+		if !isList(page) {
+			return calendars.Snapshot{}, &calendars.Error{Provider: Name, Op: opSnapshot, Kind: calendars.ErrUnavailable, Err: errNoList}
+		}
 		if page.TimeZone != "" {
 			zone = page.TimeZone
 		}
@@ -222,6 +231,16 @@ func (r *Reader) Snapshot(ctx context.Context, client *http.Client, ref calendar
 		}
 		call.PageToken(page.NextPageToken)
 	}
+}
+
+// errNoList is a 2xx that is no answer to the question, such as {}. Taken for an
+// empty list, it would make every appointment of a calendar disappear.
+var errNoList = errors.New("the reply holds no list")
+
+// isList tells an empty list from no list. Google may leave out empty fields, so
+// any sign of a list will do.
+func isList(page *gcal.Events) bool {
+	return page.Kind != "" || page.Items != nil || page.NextPageToken != "" || page.NextSyncToken != "" || page.TimeZone != ""
 }
 
 // location is the zone dates float in: the clinic's choice, else the

@@ -72,7 +72,7 @@ func (r *Reader) describe(ctx context.Context, me *users.UserItemRequestBuilder,
 		case err == nil && e != nil:
 			keep(i, text(e))
 		case err == nil:
-			return nil, errEmpty
+			return nil, errNoList
 		case errors.As(err, &failed) && errors.Is(failed.Kind, calendars.ErrNotFound):
 			gone[i] = true
 		case errors.As(err, &failed) && failed.Status == http.StatusNotFound:

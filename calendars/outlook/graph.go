@@ -146,5 +146,7 @@ func guarded[T any](ctx context.Context, op string, run func(context.Context) (T
 	return out, nil
 }
 
-// errEmpty is a 2xx without a body, which the SDK reports as nil.
-var errEmpty = errors.New("the reply is empty")
+// errNoList is a 2xx that is no answer to the question: empty, or JSON without
+// the list, which the SDK reads as a list without items. Taken for one, it would
+// make every appointment of a calendar disappear.
+var errNoList = errors.New("the reply holds no list")

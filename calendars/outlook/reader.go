@@ -65,8 +65,8 @@ func (r *Reader) Calendars(ctx context.Context, client *http.Client) ([]calendar
 			if err != nil {
 				return nil, err
 			}
-			if page == nil {
-				return nil, errEmpty
+			if page == nil || page.GetValue() == nil {
+				return nil, errNoList
 			}
 			for _, c := range page.GetValue() {
 				if c == nil || str(c.GetId()) == "" {
@@ -184,8 +184,8 @@ func (r *Reader) round(ctx context.Context, request *users.ItemCalendarsItemCale
 		if err != nil {
 			return "", false, err
 		}
-		if page == nil {
-			return "", false, errEmpty
+		if page == nil || page.GetValue() == nil {
+			return "", false, errNoList
 		}
 		some = some || len(page.GetValue()) > 0
 		next, more, err := seen.next(opBell, page.GetOdataNextLink())
@@ -252,8 +252,8 @@ func (r *Reader) view(ctx context.Context, me *users.UserItemRequestBuilder, ref
 		if err != nil {
 			return err
 		}
-		if page == nil {
-			return errEmpty
+		if page == nil || page.GetValue() == nil {
+			return errNoList
 		}
 		for _, e := range page.GetValue() {
 			if err := each(e); err != nil {
