@@ -12,12 +12,21 @@ import (
 	"github.com/jmoiron/sqlx"
 	"github.com/nyaruka/phonenumbers"
 
+	"rappel/calendars"
 	"rappel/notify"
+	"rappel/reminders"
 )
 
 // isMissing reports whether err means that what a page asked for is not there, or
 // is another account's, which must look the same.
-func isMissing(err error) bool { return errors.Is(err, sql.ErrNoRows) }
+func isMissing(err error) bool {
+	for _, missing := range []error{sql.ErrNoRows, reminders.ErrNotFound, notify.ErrNotFound, calendars.ErrUnknown} {
+		if errors.Is(err, missing) {
+			return true
+		}
+	}
+	return false
+}
 
 // hookRoutes are the addresses gateways call. They know no session; each adapter
 // checks the signature of its own gateway.
@@ -33,8 +42,17 @@ func (s *Server) hookRoutes(m *http.ServeMux) {
 // Rooms are the parts of the house the web shows and writes through. Every store
 // among them works on the web's pool.
 type Rooms struct {
-	Hooks map[string]notify.Webhook // by carrier name
-	Inbox notify.Inbox
+	Hooks     map[string]notify.Webhook // by carrier name
+	Inbox     notify.Inbox
+	Providers []string // calendar services that can be connected
+	Calendars *calendars.Store
+	Connector *calendars.Connector
+	Planner   *reminders.Planner
+	Templates *reminders.Templates
+	Rules     *reminders.Rules
+	Settings  *reminders.SettingsStore
+	Planned   *reminders.Store
+	Messages  *notify.Store
 }
 
 // noticeRow is a problem somebody at the clinic can solve.
