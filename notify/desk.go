@@ -2,24 +2,176 @@ package notify
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"sync"
 	"time"
 
 	"github.com/jmoiron/sqlx"
+
+	"rappel/migrations"
 )
 
-type Desk struct{ cfg Config }
+const (
+	// deskBatch is how many receipts one transaction takes at most.
+	deskBatch = 1000
+	// deskTries is how often a passing trouble (deadlock, lost connection) is tried anew.
+	deskTries = 4
+	// deskPatience bounds one transaction.
+	deskPatience = 30 * time.Second
+)
 
+// Desk takes what carriers bring: receipts and replies. It implements Inbox. Any number
+// of them may work over one database.
+//
+// Receipts that arrive while others are being written share the next transaction (group
+// commit), so the more arrive at once, the less each costs.
+type Desk struct {
+	cfg  Config
+	book *book
+
+	mu      sync.Mutex
+	waiting []*arrival
+	busy    bool
+}
+
+var _ Inbox = (*Desk)(nil)
+
+// arrival is a receipt whose carrier waits to hear that it is kept.
+type arrival struct {
+	r    Receipt
+	done chan error
+}
+
+// NewDesk returns a Desk; of cfg it needs DB, and uses Observer, Now, Log and ReceiptWait.
+// It fails with ErrConfig.
 func NewDesk(cfg Config) (*Desk, error) {
 	cfg, err := cfg.withDefaults()
-	return &Desk{cfg: cfg}, err
+	if err != nil {
+		return nil, err
+	}
+	return &Desk{cfg: cfg, book: &book{observer: cfg.Observer, log: cfg.Log}}, nil
 }
-func (d *Desk) Receipt(ctx context.Context, r Receipt) error { panic("coming") }
-func (d *Desk) Inbound(ctx context.Context, m Inbound) error { panic("coming") }
 
-// OptOutTx: staff or page; also withdraws what is queued. Works on either pool.
-func OptOutTx(ctx context.Context, tx *sqlx.Tx, account int64, recipient, source string, now time.Time) error {
-	panic("coming")
+// Receipt applies r to its message and returns nil once that is durable. Receipts may come
+// late, twice, in any order, before their message's acceptance is recorded, or for no
+// message of ours: none of that does harm. An error means that the carrier should bring
+// it again.
+func (d *Desk) Receipt(ctx context.Context, r Receipt) error {
+	if r.Carrier == "" || r.CarrierID == "" {
+		return fmt.Errorf("receipt: %w: no carrier id", ErrRequest)
+	}
+	a := &arrival{r: r, done: make(chan error, 1)}
+	d.mu.Lock()
+	d.waiting = append(d.waiting, a)
+	lead := !d.busy
+	d.busy = true
+	d.mu.Unlock()
+	if lead {
+		// A goroutine of its own, since it goes on for those that come after r. It ends
+		// when nobody waits.
+		go d.serve(context.WithoutCancel(ctx))
+	}
+	select {
+	case err := <-a.done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err() // it may still be applied, which is harmless when it comes again
+	}
 }
-func OptInTx(ctx context.Context, tx *sqlx.Tx, account int64, recipient string) (was bool, err error) {
-	panic("coming")
+
+// serve writes what waits until nothing does.
+func (d *Desk) serve(ctx context.Context) {
+	for {
+		d.mu.Lock()
+		n := min(len(d.waiting), deskBatch)
+		batch := d.waiting[:n:n]
+		d.waiting = d.waiting[n:]
+		if n == 0 {
+			d.waiting, d.busy = nil, false
+			d.mu.Unlock()
+			return
+		}
+		d.mu.Unlock()
+		err := d.apply(ctx, batch)
+		if err != nil && n > 1 && !passing(err) {
+			// One of them can't be stored. The others needn't suffer.
+			for _, a := range batch {
+				a.done <- d.apply(ctx, []*arrival{a})
+			}
+			continue
+		}
+		for _, a := range batch {
+			a.done <- err
+		}
+	}
+}
+
+// apply writes a batch in one transaction, again if the trouble was a passing one.
+func (d *Desk) apply(ctx context.Context, batch []*arrival) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			d.cfg.Log.ErrorContext(ctx, "panic while applying receipts", "receipts", len(batch))
+			err = errors.New("notify: panic while applying receipts")
+		}
+	}()
+	for try := range deskTries {
+		if try > 0 {
+			time.Sleep(time.Duration(try*try) * 10 * time.Millisecond)
+		}
+		tctx, cancel := context.WithTimeout(ctx, deskPatience)
+		err = migrations.InTx(tctx, d.cfg.DB, func(tx *sqlx.Tx) error { return d.applyTx(tctx, tx, batch) })
+		cancel()
+		if err == nil || !passing(err) {
+			break
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("apply %d receipts: %w", len(batch), err)
+	}
+	return nil
+}
+
+func (d *Desk) applyTx(ctx context.Context, tx *sqlx.Tx, batch []*arrival) error {
+	now := d.cfg.Now()
+	all := make([]Receipt, len(batch))
+	for i, a := range batch {
+		all[i] = a.r
+	}
+	unknown, err := d.book.applyTx(ctx, tx, fold(all, now))
+	if err != nil || len(unknown) == 0 {
+		return err
+	}
+	// Kept first, whatever they turn out to be: for a message whose acceptance isn't
+	// recorded yet, evidence for one in doubt, or none of ours.
+	if err := d.book.keepTx(ctx, tx, unknown, now); err != nil {
+		return err
+	}
+	seen := map[trail]bool{}
+	for _, u := range unknown {
+		t := trail{u.carrier, clean(u.Recipient), clean(u.Sender)}
+		if t.recipient == "" || seen[t] {
+			continue
+		}
+		seen[t] = true
+		if err := d.evidenceTx(ctx, tx, t, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// evidenceTx looks whether anybody waits for news on the trail, and for which senders.
+func (d *Desk) evidenceTx(ctx context.Context, tx *sqlx.Tx, t trail, now time.Time) error {
+	var senders []string
+	if err := tx.SelectContext(ctx, &senders, `SELECT DISTINCT sender FROM unanswered WHERE carrier = $1 AND recipient = $2 AND $3 IN ('', sender)
+		ORDER BY sender`, t.carrier, t.recipient, t.sender); err != nil {
+		return fmt.Errorf("look for unanswered messages: %w", err)
+	}
+	for _, s := range senders {
+		if _, err := d.book.evidenceTx(ctx, tx, trail{t.carrier, t.recipient, s}, now, d.cfg.ReceiptWait); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -1,0 +1,241 @@
+package notify
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+)
+
+// book writes what became of messages. Dispatcher and Desk share it, so that whichever
+// way news comes, the same rules decide.
+type book struct {
+	observer Observer
+	log      *slog.Logger
+}
+
+// standing is a new state for a message.
+type standing struct {
+	id       int64
+	status   Status
+	reason   Reason
+	code     string
+	carrier  string
+	parts    int
+	attempts int
+	accepted *time.Time
+	at       time.Time
+}
+
+// mayReplace is Status.After in SQL, over the row s and the new values EXCLUDED; a test
+// compares the two for every pair. Beyond it, the reason of a message that is NOT_SENT may
+// change while it waits, except that a withdrawal sticks.
+const mayReplace = `(s.status <> EXCLUDED.status AND s.status <> 3 AND (
+	EXCLUDED.status = 3
+	OR (s.status = 12 AND EXCLUDED.status NOT IN (0, 1))
+	OR s.status = 0
+	OR (s.status = 1 AND EXCLUDED.status <> 0)))`
+
+const writeSent = `
+INSERT INTO sent AS s (account_id, message_id, status, reason, code, carrier, parts, attempts, accepted_at, status_at)
+SELECT $1, u.message_id, u.status, u.reason, u.code, u.carrier, u.parts, u.attempts, u.accepted_at, u.status_at
+FROM unnest(CAST($2 AS bigint[]), CAST($3 AS smallint[]), CAST($4 AS text[]), CAST($5 AS text[]), CAST($6 AS text[]),
+    CAST($7 AS smallint[]), CAST($8 AS smallint[]), CAST($9 AS timestamptz[]), CAST($10 AS timestamptz[]))
+    AS u (message_id, status, reason, code, carrier, parts, attempts, accepted_at, status_at)
+ON CONFLICT (account_id, message_id) DO UPDATE
+SET status = EXCLUDED.status, reason = EXCLUDED.reason, code = EXCLUDED.code, carrier = EXCLUDED.carrier,
+    parts = EXCLUDED.parts, delivered = 0, attempts = EXCLUDED.attempts,
+    accepted_at = COALESCE(EXCLUDED.accepted_at, s.accepted_at), status_at = EXCLUDED.status_at
+WHERE ` + mayReplace + ` OR (s.status = 0 AND EXCLUDED.status = 0 AND s.reason NOT IN ('withdrawing', 'withdrawn', 'stale'))
+RETURNING s.message_id`
+
+// writeTx gives messages of account their new standing where the old one allows it, and
+// returns those it was given to. The others keep what they had.
+func (b *book) writeTx(ctx context.Context, tx *sqlx.Tx, account int64, all []standing) (map[int64]bool, error) {
+	if len(all) == 0 {
+		return nil, nil
+	}
+	n := len(all)
+	ids, status, parts, attempts := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
+	reason, code, carrier := make([]string, n), make([]string, n), make([]string, n)
+	accepted, at := make([]*time.Time, n), make([]time.Time, n)
+	for i, s := range all {
+		ids[i], status[i], parts[i], attempts[i] = s.id, int64(s.status), int64(s.parts), int64(s.attempts)
+		reason[i], code[i], carrier[i] = string(s.reason), s.code, s.carrier
+		accepted[i], at[i] = s.accepted, s.at
+	}
+	var written []int64
+	if err := tx.SelectContext(ctx, &written, writeSent, account, pq.Array(ids), pq.Array(status), pq.Array(reason), pq.Array(code),
+		pq.Array(carrier), pq.Array(parts), pq.Array(attempts), optionalTimestamps(accepted), timestamps(at)); err != nil {
+		return nil, fmt.Errorf("write %d results: %w", n, err)
+	}
+	set := make(map[int64]bool, len(written))
+	for _, id := range written {
+		set[id] = true
+	}
+	return set, nil
+}
+
+// happening is an entry for a message's history.
+type happening struct {
+	id     int64
+	at     time.Time
+	what   What
+	status Status
+	code   string
+}
+
+func (b *book) tellTx(ctx context.Context, tx *sqlx.Tx, account int64, all []happening) error {
+	if len(all) == 0 {
+		return nil
+	}
+	n := len(all)
+	ids, status := make([]int64, n), make([]int64, n)
+	what, code, at := make([]string, n), make([]string, n), make([]time.Time, n)
+	for i, h := range all {
+		ids[i], status[i], what[i], code[i], at[i] = h.id, int64(h.status), string(h.what), h.code, h.at
+	}
+	var written []int64
+	if err := tx.SelectContext(ctx, &written, `
+		INSERT INTO message_events AS e (account_id, message_id, at, what, status, code)
+		SELECT $1, u.message_id, u.at, u.what, u.status, u.code
+		FROM unnest(CAST($2 AS bigint[]), CAST($3 AS timestamptz[]), CAST($4 AS text[]), CAST($5 AS smallint[]), CAST($6 AS text[]))
+		    AS u (message_id, at, what, status, code)
+		RETURNING e.message_id`, account, pq.Array(ids), timestamps(at), pq.Array(what), pq.Array(status), pq.Array(code)); err != nil {
+		return fmt.Errorf("write the history of %d messages: %w", n, err)
+	}
+	return nil
+}
+
+// voidRef is the status of a carrier id whose receipts count for nothing: it stands for a
+// segment of a message that wasn't taken whole.
+const voidRef = -1
+
+type carrierID struct {
+	id      string
+	message int64
+	void    bool
+}
+
+// referTx enters carrier ids into the directory. An id known already belongs to the newest
+// message from now on: some gateways start counting again.
+func (b *book) referTx(ctx context.Context, tx *sqlx.Tx, account int64, carrier string, all []carrierID) error {
+	if len(all) == 0 {
+		return nil
+	}
+	// The same id twice in one statement would be an error of the database, and sorted
+	// ids keep two such statements from waiting for each other.
+	slices.SortFunc(all, func(a, b carrierID) int {
+		if a.id != b.id {
+			if a.id < b.id {
+				return -1
+			}
+			return 1
+		}
+		return int(a.message - b.message)
+	})
+	all = slices.CompactFunc(all, func(a, b carrierID) bool { return a.id == b.id })
+	ids, messages, status := make([]string, len(all)), make([]int64, len(all)), make([]int64, len(all))
+	for i, c := range all {
+		ids[i], messages[i], status[i] = c.id, c.message, int64(Sent)
+		if c.void {
+			status[i] = voidRef
+		}
+	}
+	if _, err := tx.ExecContext(ctx, `
+		INSERT INTO carrier_refs (carrier, carrier_message_id, account_id, message_id, status)
+		SELECT $1, u.id, $2, u.message_id, u.status
+		FROM unnest(CAST($3 AS text[]), CAST($4 AS bigint[]), CAST($5 AS smallint[])) AS u (id, message_id, status)
+		ON CONFLICT (carrier, carrier_message_id) DO UPDATE
+		SET account_id = EXCLUDED.account_id, message_id = EXCLUDED.message_id, status = EXCLUDED.status`,
+		carrier, account, pq.Array(ids), pq.Array(messages), pq.Array(status)); err != nil {
+		return fmt.Errorf("enter %d carrier ids: %w", len(all), err)
+	}
+	return nil
+}
+
+// observeTx tells the Observer. A panic of it is an error like any other.
+func (b *book) observeTx(ctx context.Context, tx *sqlx.Tx, changes []StatusChange) (err error) {
+	if b.observer == nil || len(changes) == 0 {
+		return nil
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("observer panicked on %d changes of account %d", len(changes), changes[0].AccountID)
+		}
+	}()
+	if err := b.observer.StatusChanged(ctx, tx, changes); err != nil {
+		return fmt.Errorf("observer of %d changes: %w", len(changes), err)
+	}
+	return nil
+}
+
+// current is a message's standing before receipts are applied to it.
+type current struct {
+	ID        int64  `db:"message_id"`
+	Status    Status `db:"status"`
+	Reason    Reason `db:"reason"`
+	Code      string `db:"code"`
+	Carrier   string `db:"carrier"`
+	Parts     int    `db:"parts"`
+	Delivered int    `db:"delivered"`
+	Kind      Kind   `db:"kind"`
+	Origin    Origin `db:"origin"`
+	OriginID  int64  `db:"origin_id"`
+
+	status Status // new
+	reason Reason
+	code   string
+	at     time.Time
+	parts  int // newly delivered
+}
+
+// lockTx reads the standing of messages and locks it, in the order of their ids.
+func (b *book) lockTx(ctx context.Context, tx *sqlx.Tx, account int64, ids []int64) (map[int64]*current, error) {
+	var rows []*current
+	err := tx.SelectContext(ctx, &rows, `
+		SELECT s.message_id, s.status, s.reason, s.code, s.carrier, s.parts, s.delivered, m.kind, m.origin, m.origin_id
+		FROM sent s JOIN messages m ON m.account_id = s.account_id AND m.id = s.message_id AND m.account_id = $1
+		WHERE s.account_id = $1 AND s.message_id = ANY(CAST($2 AS bigint[]))
+		ORDER BY s.message_id FOR UPDATE OF s`, account, pq.Array(ids))
+	if err != nil {
+		return nil, fmt.Errorf("lock %d messages: %w", len(ids), err)
+	}
+	all := make(map[int64]*current, len(rows))
+	for _, r := range rows {
+		r.status, r.reason, r.code = r.Status, r.Reason, r.Code
+		all[r.ID] = r
+	}
+	return all, nil
+}
+
+// updateTx writes what receipts changed, in place (HOT: no column here is indexed).
+func (b *book) updateTx(ctx context.Context, tx *sqlx.Tx, account int64, all []*current) error {
+	if len(all) == 0 {
+		return nil
+	}
+	n := len(all)
+	ids, status, delivered := make([]int64, n), make([]int64, n), make([]int64, n)
+	reason, code, at := make([]string, n), make([]string, n), make([]*time.Time, n)
+	for i, c := range all {
+		ids[i], status[i], delivered[i] = c.ID, int64(c.status), int64(c.Delivered+c.parts)
+		reason[i], code[i] = string(c.reason), c.code
+		if c.status != c.Status {
+			at[i] = &c.at
+		}
+	}
+	if _, err := tx.ExecContext(ctx, `
+		UPDATE sent AS s SET status = u.status, delivered = u.delivered, reason = u.reason, code = u.code,
+		    status_at = COALESCE(u.at, s.status_at)
+		FROM unnest(CAST($2 AS bigint[]), CAST($3 AS smallint[]), CAST($4 AS smallint[]), CAST($5 AS text[]), CAST($6 AS text[]), CAST($7 AS timestamptz[]))
+		    AS u (message_id, status, delivered, reason, code, at)
+		WHERE s.account_id = $1 AND s.message_id = u.message_id`,
+		account, pq.Array(ids), pq.Array(status), pq.Array(delivered), pq.Array(reason), pq.Array(code), optionalTimestamps(at)); err != nil {
+		return fmt.Errorf("update %d messages: %w", n, err)
+	}
+	return nil
+}

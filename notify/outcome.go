@@ -1,0 +1,126 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// verdict says what to do with a message after an attempt.
+type verdict int
+
+const (
+	vAccepted   verdict = iota // the carrier has it
+	vFinal                     // over: status and reason say how
+	vRetry                     // certainly not accepted: back into the queue
+	vFailover                  // certainly not accepted here: on to the next carrier
+	vUnanswered                // may have been accepted
+)
+
+// outcome is the result for one item of a claim.
+type outcome struct {
+	it      *item
+	verdict verdict
+	status  Status // vFinal
+	reason  Reason
+	code    string
+	ids     []string // carrier ids that stand for the message
+	void    []string // carrier ids of segments of a message that wasn't taken whole
+	retryAt time.Time
+	counted bool // a submission was made, so it counts as an attempt
+	at      time.Time
+	err     error // for the log; carries no number and no text
+}
+
+// tries is how often the message was submitted by now. It stops counting long before
+// the column overflows.
+func (o *outcome) tries() int64 {
+	n := int64(o.it.Attempts)
+	if o.counted && n < 1<<14 {
+		n++
+	}
+	return n
+}
+
+// pause is what a failure asks of the whole carrier.
+type pause int
+
+const (
+	noPause pause = iota
+	pauseThrottled
+	pauseMisconfigured
+)
+
+// judge turns what Send answered into an outcome. Anything that isn't a SendError of a
+// known kind may have left the machine, so it counts as unknown.
+//
+// A failure after some segments were accepted can't be retried as if nothing had
+// happened. Phones don't show a long message with a segment missing, so it is treated
+// like an unanswered one: resent once if there is time, else given up.
+func judge(it *item, s Submission, err error, now time.Time) (o outcome, p pause, after time.Duration) {
+	o = outcome{it: it, counted: true, at: now, err: err}
+	if err == nil {
+		o.verdict, o.ids = vAccepted, s.IDs
+		return o, noPause, 0
+	}
+	var se *SendError
+	if errors.As(err, &se) {
+		o.code, o.void, after = se.Code, se.Partial.IDs, se.After
+	}
+	final := func(s Status, r Reason) { o.verdict, o.status, o.reason = vFinal, s, r }
+	retryable := false
+	switch {
+	case errors.Is(err, ErrUnknown) || se == nil:
+		o.verdict, o.reason = vUnanswered, ReasonUnanswered
+	case errors.Is(err, ErrRejected):
+		final(Rejected, ReasonRefused)
+	case errors.Is(err, ErrOptedOut):
+		final(NotAllowed, ReasonOptedOut)
+	case errors.Is(err, ErrInvalidDestination):
+		final(InvalidDestination, ReasonRefused)
+	case errors.Is(err, ErrInvalidSender):
+		final(InvalidSender, ReasonRefused)
+	case errors.Is(err, ErrNotAllowed):
+		final(NotAllowed, ReasonRefused)
+	case errors.Is(err, ErrNoRoute):
+		o.verdict, o.status, o.reason, retryable = vFailover, RouteNotAvailable, ReasonRefused, true
+	case errors.Is(err, ErrMisconfigured):
+		o.verdict, o.status, o.reason, p, retryable = vFailover, RouteNotAvailable, ReasonMisconfigured, pauseMisconfigured, true
+	case errors.Is(err, ErrThrottled):
+		o.verdict, o.reason, p, retryable = vRetry, ReasonThrottled, pauseThrottled, true
+	case errors.Is(err, ErrTemporary):
+		o.verdict, o.reason, retryable = vRetry, ReasonTemporary, true
+	default:
+		o.verdict, o.reason = vUnanswered, ReasonUnanswered
+	}
+	if len(o.void) > 0 && retryable {
+		o.verdict, o.reason = vUnanswered, ReasonPartial
+	}
+	return o, p, after
+}
+
+// backoff is the pause before attempt n+1 after n failed ones: base doubled each time,
+// up to most, then 80 to 120 % of it. What spreads them is the message's id, so that a
+// batch refused together doesn't come back together, and a test knows the instant.
+func backoff(base, most time.Duration, attempts int16, id int64) time.Duration {
+	pause := base
+	for i := int16(1); i < attempts && pause < most; i++ {
+		pause *= 2
+	}
+	pause = min(pause, most)
+	spread := (uint64(id)*0x9E3779B97F4A7C15 + uint64(attempts)*0xBF58476D1CE4E5B9) >> 40 // 24 bits
+	return pause*4/5 + time.Duration(float64(pause)*0.4*float64(spread)/(1<<24))
+}
+
+// send calls the carrier and turns a panic of it into "unknown": the bytes may have left.
+func send(ctx context.Context, c Carrier, m Message) (s Submission, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s, err = Submission{}, &SendError{Kind: ErrUnknown, Code: "panic", Err: errPanic}
+		}
+	}()
+	return c.Send(ctx, m)
+}
+
+// errPanic stands for what a carrier panicked with, which might hold a number or text.
+var errPanic = errors.New("the carrier panicked")
