@@ -250,6 +250,10 @@ func (w *World) EditEvent(id string, f func(*Event)) (Event, error) {
 		if before.Master != "" || before.Repeat == nil {
 			after.Repeat = nil
 		}
+		// A series that moves keeps its number of slots: its end moves along.
+		if r := after.Repeat; r != nil && !r.Until.IsZero() && r.Until.Equal(before.Repeat.Until) {
+			r.Until = r.Until.Add(after.Start.Sub(before.Start))
+		}
 		if err := after.check(); err != nil {
 			return nil, err
 		}
@@ -321,6 +325,7 @@ func (w *World) reseries(c *calendar, before, after *Event) {
 	old, fresh := before.slots(), after.slots()
 	c.Events[after.ID] = after
 	moved := map[string]*Event{}
+	var former []time.Time
 	for n, slot := range old {
 		id := InstanceID(before.ID, slot, before.AllDay)
 		x, isException := c.Exceptions[id]
@@ -331,6 +336,7 @@ func (w *World) reseries(c *calendar, before, after *Event) {
 		if isException {
 			kind = tombException
 			delete(c.Exceptions, id)
+			former = append(former, slot)
 			if n < len(fresh) && before.AllDay == after.AllDay {
 				y := *x
 				y.Original = fresh[n]
@@ -340,6 +346,16 @@ func (w *World) reseries(c *calendar, before, after *Event) {
 			}
 		}
 		c.Tombs[id] = &tomb{Key: id, Master: before.ID, Original: slot, AllDay: before.AllDay, Kind: kind, Seq: after.Rev}
+	}
+	// A slot that was an exception and is a plain slot of the new series keeps an
+	// object of its own: without one, a client that reads series unexpanded would
+	// go on using the old exception.
+	for _, slot := range former {
+		if before.AllDay == after.AllDay && slices.ContainsFunc(fresh, slot.Equal) {
+			i := after.instance(slot)
+			i.Changed = true
+			c.Exceptions[i.ID] = &i
+		}
 	}
 	maps.Copy(c.Exceptions, moved)
 }

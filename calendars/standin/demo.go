@@ -54,7 +54,8 @@ var demoCalendars = []struct {
 
 // SeedDemo fills an empty World with a small dental practice: one person at
 // each provider with two calendars and appointments on the next five working
-// days. A World that has people already is left alone.
+// days. The first calendar of each is the primary one under another name, so at
+// Google its id is the e-mail. A World that has people already is left alone.
 func (w *World) SeedDemo(now time.Time) error {
 	if len(w.People()) > 0 {
 		return nil
@@ -64,16 +65,26 @@ func (w *World) SeedDemo(now time.Time) error {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	people := map[Provider]Person{}
-	for p, email := range map[Provider]string{Google: DemoGoogle, Microsoft: DemoMicrosoft} {
-		who, err := w.AddPerson(p, email, "Praxis Seefeld")
-		if err != nil {
+	for _, p := range []Provider{Google, Microsoft} { // in order, so that seeded ids repeat
+		email := DemoGoogle
+		if p == Microsoft {
+			email = DemoMicrosoft
+		}
+		if people[p], err = w.AddPerson(p, email, "Praxis Seefeld"); err != nil {
 			return fmt.Errorf("seed demo: %w", err)
 		}
-		people[p] = who
 	}
 	days := workingDays(now.In(zone), 5)
+	renamed := map[Provider]bool{}
 	for _, c := range demoCalendars {
-		cal, err := w.AddCalendar(people[c.provider].ID, c.name)
+		var cal Calendar
+		if renamed[c.provider] {
+			cal, err = w.AddCalendar(people[c.provider].ID, c.name)
+		} else {
+			renamed[c.provider] = true
+			cal = w.Calendars(people[c.provider].ID)[0]
+			err = w.RenameCalendar(cal.ID, c.name, "")
+		}
 		if err != nil {
 			return fmt.Errorf("seed demo: %w", err)
 		}

@@ -89,7 +89,7 @@ func (w *World) eventsNow(c *call, cal *calendar, single bool, wanted func(*Even
 		return nil, false, &googleFailure{410, "calendar", "updatedMinTooLongAgo",
 			"The requested minimum modification time lies too far in the past.", "parameter", "updatedMin"}
 	}
-	deleted = deleted || !after.IsZero() // updatedMin always includes deletions
+	deleted = (deleted || !after.IsZero()) && !c.mode.NoTombstones // updatedMin always includes deletions
 	in := overlaps(from, to)
 	q := strings.ToLower(c.query.Get("q"))
 	uid := c.query.Get("iCalUID")
@@ -114,7 +114,7 @@ func (w *World) eventsNow(c *call, cal *calendar, single bool, wanted func(*Even
 		for i := range all {
 			x := &all[i]
 			inside := in(x.Start, x.End)
-			hit = hit || inside && !x.Dropped
+			hit = hit || inside
 			// Cancelled exceptions of a living series are listed here even without
 			// showDeleted, else a client would show their slots.
 			if x.Changed && inside && !x.Dropped && (!x.Cancelled || deleted) || x.Dropped && inside && !c.mode.NoTombstones {
@@ -132,7 +132,7 @@ func (w *World) eventsNow(c *call, cal *calendar, single bool, wanted func(*Even
 	for i := range live {
 		items = append(items, w.googleEvent(c, cal, &live[i], zone))
 	}
-	if deleted && !c.mode.NoTombstones {
+	if deleted {
 		for _, t := range cal.tombsSince(0, single) {
 			items = append(items, w.googleTomb(c, cal, t, zone))
 		}

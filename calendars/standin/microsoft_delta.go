@@ -177,7 +177,7 @@ func (w *World) deltaOf(c *call, cal *calendar, e *Event, s syncState, later boo
 	switch {
 	case inside && (e.Rev > s.Seq || len(items) > 0):
 		return append([]any{w.graphEventJSON(c, cal, e)}, items...)
-	case e.Rev > s.Seq && later:
+	case later && (e.Rev > s.Seq || len(items) > 0): // nothing of it is left in the range
 		return append([]any{removed(c, cal, e.ID)}, items...)
 	}
 	return items

@@ -163,6 +163,9 @@ func (e *Event) check() error {
 	if _, err := time.LoadLocation(e.Zone); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
+	if len(e.slots()) == 0 {
+		return fmt.Errorf("%w: the series ends before it starts", ErrInvalid)
+	}
 	return nil
 }
 
