@@ -1,0 +1,272 @@
+package smpp
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/linxGnu/gosmpp/data"
+	"pgregory.net/rapid"
+
+	"rappel/notify"
+	"rappel/notify/segment"
+)
+
+func TestParseURL(t *testing.T) {
+	full := DefaultConfig()
+	full.Address, full.User, full.Password, full.TLS = "smsc.example:2775", "clinic", "p@ss", true
+	full.Window, full.Rate, full.Binds, full.Enquire, full.SourceTON = 50, 200, 2, time.Minute, 5
+	full.Alphabet, full.Concat, full.ID, full.Receipts, full.Name = Latin1, SAR, IDHex, false, "backup"
+	plain := DefaultConfig()
+	plain.Address = "smsc.example:2775"
+	for _, tt := range []struct {
+		url  string
+		want Config
+		err  string
+	}{
+		{"smpp://smsc.example", plain, ""},
+		{"smpp://clinic:p%40ss@smsc.example:2775?tls=1&window=50&rate=200&binds=2&enquire=1m&source_ton=5&alphabet=latin1&concat=sar&id=hex&receipts=0&name=backup", full, ""},
+		{"smpps://clinic:p%40ss@smsc.example:2775?window=50&rate=200&binds=2&enquire=1m&source_ton=5&alphabet=latin1&concat=sar&id=hex&receipts=0&name=backup", full, ""},
+		{"http://smsc.example", Config{}, "scheme"},
+		{"smpp://", Config{}, "address"},
+		{"smpp://h?windw=3", Config{}, "windw: no such parameter"},
+		{"smpp://h?window=0", Config{}, "window"},
+		{"smpp://h?window=1&window=2", Config{}, "given 2 times"},
+		{"smpp://h?rate=NaN", Config{}, "rate"},
+		{"smpp://h?alphabet=ascii", Config{}, "alphabet"},
+		{"smpp://u:far-too-long@h", Config{}, "password: want at most 8"},
+	} {
+		u, err := url.Parse(tt.url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := ParseURL(u)
+		switch {
+		case tt.err == "" && err != nil, tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)):
+			t.Errorf("%s: got %v, want %q", tt.url, err, tt.err)
+		case err == nil:
+			zones := cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() })
+			if diff := cmp.Diff(tt.want, got, zones); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", tt.url, diff)
+			}
+		case strings.Contains(err.Error(), "far-too-long"):
+			t.Errorf("the error tells the password: %v", err)
+		}
+	}
+}
+
+func FuzzParseURL(f *testing.F) {
+	f.Add("smpp://user:pass@host:2775?window=50&rate=200&binds=2")
+	f.Add("smpps://h?zone=Europe/Zurich&id=auto&timeout=3s")
+	f.Add("smpp://:pw@[::1]:1?rate=1e300&source_ton=-1")
+	f.Fuzz(func(t *testing.T, s string) {
+		u, err := url.Parse(s)
+		if err != nil {
+			return
+		}
+		cfg, err := ParseURL(u)
+		if err != nil {
+			return
+		}
+		if _, err := New(cfg, Options{}); err != nil {
+			t.Errorf("%q parses but New says %v", s, err)
+		}
+	})
+}
+
+func TestParseReceipt(t *testing.T) {
+	zurich, err := time.LoadLocation("Europe/Zurich")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		text string
+		want receiptText
+		ok   bool
+	}{
+		{"id:123 sub:001 dlvrd:001 submit date:2603041430 done date:2603041431 stat:DELIVRD err:000 text:Ihr Termin",
+			receiptText{"123", "DELIVRD", "000", time.Date(2026, 3, 4, 14, 31, 0, 0, zurich)}, true},
+		{"id:0A1f sub:001 dlvrd:000 submit date:260304143059 done date:260304143102 stat:UNDELIV err:027 text:",
+			receiptText{"0A1f", "UNDELIV", "027", time.Date(2026, 3, 4, 14, 31, 2, 0, zurich)}, true},
+		{"ID:9 STAT:delivrd ERR:0 Done Date:20260304143102", receiptText{"9", "DELIVRD", "0", time.Date(2026, 3, 4, 14, 31, 2, 0, zurich)}, true},
+		{"stat:EXPIRED id:9", receiptText{"9", "EXPIRED", "", time.Time{}}, true},
+		{"id:5 stat:DELIVRD text:id:6 stat:REJECTD err:1", receiptText{"5", "DELIVRD", "", time.Time{}}, true},
+		{"id:5 done date:260231 stat:DELIVRD", receiptText{"5", "DELIVRD", "", time.Time{}}, true},
+		{"id:5 done date:2602311200 stat:DELIVRD", receiptText{"5", "DELIVRD", "", time.Time{}}, true},
+		{"JA, ich komme", receiptText{}, false},
+		{"", receiptText{}, false},
+	} {
+		got, ok := parseReceipt(tt.text, zurich)
+		if ok != tt.ok || !got.Done.Equal(tt.want.Done) || got.ID != tt.want.ID || got.Stat != tt.want.Stat || got.Err != tt.want.Err {
+			t.Errorf("%q: got %+v %v, want %+v %v", tt.text, got, ok, tt.want, tt.ok)
+		}
+	}
+}
+
+func FuzzParseReceipt(f *testing.F) {
+	f.Add("id:123 sub:001 dlvrd:001 submit date:2603041430 done date:2603041431 stat:DELIVRD err:000 text:Ihr Termin")
+	f.Add("id: stat: err:")
+	f.Add("done date:9999999999 text:")
+	f.Fuzz(func(t *testing.T, s string) {
+		r, ok := parseReceipt(s, time.UTC)
+		if ok != (r.ID != "" || r.Stat != "") {
+			t.Errorf("ok is %v for %+v", ok, r)
+		}
+		if strings.ContainsAny(r.ID+r.Stat+r.Err, " \t\r\n\x00") {
+			t.Errorf("a field of two words in %+v", r)
+		}
+		if s, known := statusOf(r.Stat); !known && s != notify.Sent {
+			t.Errorf("unknown stat %q became %v", r.Stat, s)
+		}
+	})
+}
+
+func FuzzDelivery(f *testing.F) {
+	seed := func(d byte, octets []byte) []byte {
+		raw := append([]byte{0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 1}, 0, 1, 1)
+		raw = append(raw, "41791234567\x00\x01\x0141790000100\x00"...)
+		raw = append(raw, 0, 0, 0, 0, 0, 0, 0, d, 0, byte(len(octets)))
+		raw = append(raw, octets...)
+		raw[3] = byte(len(raw))
+		return raw
+	}
+	f.Add(seed(0, []byte("STOP")))
+	f.Add(seed(8, segment.EncodeUCS2(nil, "Ça va 😀")))
+	f.Add(seed(3, []byte{0xE4, 0x00, 0xFF}))
+	udh := seed(0, append([]byte{5, 0, 3, 1, 2, 1}, "part"...))
+	at, _ := esmClassAt(udh)
+	udh[at] = 0x40
+	f.Add(udh)
+	broken := append([]byte(nil), udh...)
+	broken[len(broken)-10] = 200 // UDH longer than the message
+	f.Add(broken)
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if len(raw) < data.PDU_HEADER_SIZE {
+			return // readFrame lets none through
+		}
+		d, err := parseDelivery(raw)
+		if err != nil {
+			return
+		}
+		for _, alphabet := range []Alphabet{GSM, Latin1} {
+			if s := d.text(alphabet); !utf8.ValidString(s) || strings.Contains(s, "\x00") {
+				t.Errorf("text %q can't be stored", s)
+			}
+		}
+		for _, s := range []string{d.from.e164(), d.to.sender()} {
+			if !utf8.ValidString(s) || strings.Contains(s, "\x00") {
+				t.Errorf("address %q can't be stored", s)
+			}
+		}
+		if d.total == 0 || d.seq == 0 || d.seq > d.total {
+			t.Errorf("part %d of %d", d.seq, d.total)
+		}
+		c := &Carrier{cfg: DefaultConfig()}
+		if r, ok := c.receipt(d); ok && !utf8.ValidString(r.CarrierID) {
+			t.Errorf("id %q can't be stored", r.CarrierID)
+		}
+	})
+}
+
+func TestParseDelivery_brokenHeaderIsText(t *testing.T) {
+	raw := append([]byte{0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 1}, 0, 1, 1)
+	raw = append(raw, "41791234567\x00\x01\x0141790000100\x00"...)
+	raw = append(raw, 0x40, 0, 0, 0, 0, 0, 0, 0, 0, 4)
+	raw = append(raw, "STOP"...)
+	raw[3] = byte(len(raw))
+	d, err := parseDelivery(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := d.text(GSM); got != "STOP" || d.total != 1 {
+		t.Errorf("got %q, part of %d", got, d.total)
+	}
+}
+
+func TestIDs(t *testing.T) {
+	for _, tt := range []struct {
+		name             string
+		form             IDForm
+		answer, tlv, txt string
+		same             bool
+	}{
+		{"decimal", IDDecimal, "12345", "", "12345", true},
+		{"decimal, zeros", IDDecimal, "0012345", "", "12345", true},
+		{"UUID", IDAuto, "b0e1-XY", "b0e1-XY", "", true},
+		{"hex and decimal", IDHex, "A0B0C1", "", "10531009", true},
+		{"hex and decimal, padded", IDHex, "00A0B0C1", "", "0010531009", true},
+		{"hex, TLV as answered", IDHex, "A0B0C1", "a0b0c1", "10531009", true},
+		{"hex, TLV alone", IDHex, "A0B0C1", "a0b0c1", "", true},
+		{"hex, TLV decimal too", IDHex, "A0B0C1", "10531009", "10531009", true},
+		{"auto learns", IDAuto, "A0B0C1", "", "10531009", true},
+		{"auto, same form", IDAuto, "10531009", "", "10531009", true},
+		{"beyond 64 bits", IDHex, "FFFFFFFFFFFFFFFFFF", "", "4722366482869645213695", true},
+		{"another", IDHex, "A0B0C1", "", "10531010", false},
+		{"decimal isn't converted", IDDecimal, "A0B0C1", "", "10531009", false},
+	} {
+		ids := ids{form: tt.form}
+		kept := ids.answered(tt.answer)
+		if got := ids.receipted(tt.tlv, tt.txt); (got == kept) != tt.same {
+			t.Errorf("%s: answered %q, receipted %q; want the same: %v", tt.name, kept, got, tt.same)
+		}
+	}
+}
+
+// Once one receipt has shown the form, those of forgotten answers follow.
+func TestIDs_learning(t *testing.T) {
+	ids := ids{form: IDAuto}
+	ids.answered("A0B0C1")
+	ids.receipted("", "10531009")
+	if got := ids.receipted("", "10531010"); got != "a0b0c2" {
+		t.Errorf("got %q, want a0b0c2", got)
+	}
+}
+
+func TestEncodeBody_agreesWithSegments(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		body := rapid.StringOf(rapid.RuneFrom([]rune("aä€[ж😀 \n"))).Draw(t, "body")
+		n, enc := segment.Count(body)
+		coding, parts := encodeBody(body, GSM)
+		if len(parts) != n {
+			t.Errorf("%d parts, counted %d", len(parts), n)
+		}
+		if want := map[segment.Encoding]byte{segment.GSM7: 0, segment.UCS2: 8}[enc]; coding != want {
+			t.Errorf("data_coding %d for %v", coding, enc)
+		}
+		for _, p := range parts {
+			if limit := map[byte]int{0: 160, 8: 140}[coding]; len(p) > limit {
+				t.Errorf("part of %d octets", len(p))
+			}
+		}
+	})
+}
+
+func TestReferences_lastFor256(t *testing.T) {
+	r := newReferences()
+	seen := map[byte]bool{}
+	for range 256 {
+		ref := byte(r.of("+41791234567"))
+		if seen[ref] {
+			t.Fatal("a reference came again too early")
+		}
+		seen[ref] = true
+	}
+}
+
+func TestKind_namesEveryStatus(t *testing.T) {
+	for status, want := range map[uint32]error{
+		0x00: nil, 0x58: notify.ErrThrottled, 0x14: notify.ErrThrottled, 0x08: notify.ErrTemporary, 0x64: notify.ErrTemporary,
+		0xFE: notify.ErrTemporary, 0xFF: notify.ErrTemporary, 0x0B: notify.ErrInvalidDestination, 0x50: notify.ErrInvalidDestination,
+		0x51: notify.ErrInvalidDestination, 0x0A: notify.ErrInvalidSender, 0x48: notify.ErrInvalidSender, 0x49: notify.ErrInvalidSender,
+		0x45: notify.ErrRejected, 0x66: notify.ErrRejected, 0x01: notify.ErrRejected, 0x43: notify.ErrRejected, 0x61: notify.ErrRejected,
+		0x62: notify.ErrRejected, 0x0D: notify.ErrMisconfigured, 0x0E: notify.ErrMisconfigured, 0x0F: notify.ErrMisconfigured,
+		0x400: notify.ErrRejected,
+	} {
+		if got := kind(status); got != want {
+			t.Errorf("%s: got %v, want %v", code(status), got, want)
+		}
+	}
+}

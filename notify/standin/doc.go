@@ -1,0 +1,31 @@
+// Package standin holds the far side of Rappel's carriers, for tests, for bench
+// and for running without an account anywhere: an SMSC that speaks SMPP 3.4 over
+// TCP and a server of Twilio's messaging resource. They take real bytes over real
+// connections, so that the adapters are tried as they will run.
+//
+// # Words
+//
+//   - A Part is one accepted submit_sm; a Text is what a handset would show, put
+//     together from its parts.
+//   - A Fault is one misbehaviour, queued by a test for the next submissions.
+//   - A delivery is a deliver_sm on its way to the client: a receipt or an MO. It
+//     stays until the client acknowledges it.
+//
+// A delivery goes this way:
+//
+//	            bound receiver           deliver_sm_resp 0
+//	waiting ───────────────────▶ sent ────────────────────▶ done
+//	   ▲                          │
+//	   └── refused, or cut ───────┘    (again at Redeliver or at the next bind)
+//
+// # Decisions
+//
+//   - Nothing here waits for time to pass. What a real gateway does late (a slow
+//     answer, a receipt an hour after) happens when the test says so: Release,
+//     Receipt, Redeliver. Until waits for something to come true.
+//   - Everything accepted is kept in order, with doubles, so that "none lost, none
+//     twice" is a comparison of lists and not of counters.
+//   - The stand-ins decode with rappel/notify/segment but frame and reassemble by
+//     code of their own and not the adapters': a mistake made on both sides would
+//     cancel out.
+package standin
