@@ -45,6 +45,7 @@
 //   - Requests keeps secrets as they came, in memory, for assertions; nothing
 //     of them is logged.
 //
-// The behaviour follows facts/calendars.md sections 1 to 3; sources are named
-// where a rule is not obvious.
+// The behaviour follows Google's and Microsoft's published references, and for
+// the oddities what users of both reported; sources are named where a rule is
+// not obvious.
 package standin

@@ -2,6 +2,8 @@ package standin
 
 import (
 	"bytes"
+	"compress/gzip"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -80,8 +82,8 @@ func (x *Request) line() string {
 // watched logs every request and lets faults strike before next answers.
 func (w *World) watched(p Provider, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(io.LimitReader(r.Body, maxReqLen))
-		if err != nil { // the client went away while sending
+		body, err := requestBody(r)
+		if err != nil { // cut off while sending, or not what its encoding says
 			panic(http.ErrAbortHandler)
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
@@ -102,6 +104,19 @@ func (w *World) watched(p Provider, next http.Handler) http.Handler {
 		}}
 		w.strike(x, out, r, next)
 	})
+}
+
+// requestBody reads the body; the Graph SDK may send it gzipped.
+func requestBody(r *http.Request) ([]byte, error) {
+	var in io.Reader = r.Body
+	if r.Header.Get("Content-Encoding") == "gzip" {
+		z, err := gzip.NewReader(r.Body)
+		if err != nil {
+			return nil, fmt.Errorf("gzipped body: %w", err)
+		}
+		in = z
+	}
+	return io.ReadAll(io.LimitReader(in, maxReqLen))
 }
 
 // statusWriter reports the status that goes out.
