@@ -65,7 +65,9 @@ func keep(b base) error {
 	if err := errors.Join(e, word.Close()); err != nil {
 		slog.Warn("nobody waits for the test server", slog.Any("error", err))
 	}
-	last := b.waitUntilUnused(ctx, s.Done())
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	last := b.waitUntilUnused(ctx, s.Done(), tick.C)
 	// Newcomers wait for the lock in last, and then find no server and start one.
 	err = errors.Join(os.Remove(b.dsn()), s.Stop(context.WithoutCancel(ctx)))
 	if last != nil {
@@ -135,11 +137,9 @@ func dropLeftovers(ctx context.Context, s *private.Server) (err error) {
 }
 
 // waitUntilUnused returns when no test process has held the users lock for [grace],
-// with that lock, so that nobody can join any more. It also returns, without the
-// lock, when ctx or the server ends.
-func (b base) waitUntilUnused(ctx context.Context, died <-chan struct{}) *os.File {
-	tick := time.NewTicker(look)
-	defer tick.Stop()
+// with that lock, so that nobody can join any more. It looks at every tick, which
+// comes each [look]. It also returns, without the lock, when ctx or the server ends.
+func (b base) waitUntilUnused(ctx context.Context, died <-chan struct{}, ticks <-chan time.Time) *os.File {
 	var unused time.Duration
 	for {
 		select {
@@ -147,7 +147,7 @@ func (b base) waitUntilUnused(ctx context.Context, died <-chan struct{}) *os.Fil
 			return nil
 		case <-died:
 			return nil
-		case <-tick.C:
+		case <-ticks:
 		}
 		file, err := lock(b.users(), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err != nil {
