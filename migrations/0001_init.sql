@@ -104,6 +104,7 @@ CREATE TABLE connections (
     retry_at       timestamptz,                                     -- provider told us to stay away until then
     failures       int NOT NULL DEFAULT 0,
     listed_at      timestamptz,                                     -- calendar list last read
+    next_list_at   timestamptz,                                     -- and when it is read again; NULL = now
     created_at     timestamptz NOT NULL,
     PRIMARY KEY (account_id, id),
     UNIQUE (account_id, provider, subject)
@@ -169,6 +170,7 @@ CREATE TABLE events (
     FOREIGN KEY (account_id, calendar_id) REFERENCES calendars ON DELETE CASCADE
 );
 CREATE INDEX events_start ON events (account_id, starts_at);
+CREATE INDEX events_calendar_end ON events (account_id, calendar_id, ends_at);
 
 CREATE TABLE notices (
     account_id  bigint NOT NULL REFERENCES accounts ON DELETE CASCADE,
