@@ -90,8 +90,3 @@ func displayPhone(e164 string) string {
 	}
 	return phonenumbers.Format(n, phonenumbers.INTERNATIONAL)
 }
-
-// roomRoutes lists the pages of the rooms, each beside its handlers.
-func (s *Server) roomRoutes() []route {
-	return nil
-}

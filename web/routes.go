@@ -25,7 +25,9 @@ type route struct {
 // routes lists every page and action. Tests walk it.
 func (s *Server) routes() []route {
 	var all []route
-	for _, part := range [][]route{s.sessionRoutes(), s.roomRoutes()} {
+	for _, part := range [][]route{
+		s.sessionRoutes(), s.templateRoutes(), s.messageRoutes(), s.settingsRoutes(),
+	} {
 		all = append(all, part...)
 	}
 	return all
