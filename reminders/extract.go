@@ -92,7 +92,7 @@ func (x Extraction) Telling() string {
 // A Region that no numbering plan has reads nothing; Settings.Validate refuses it.
 func Extract(fields Fields, cfg ExtractConfig) Extraction {
 	order := cfg.Order
-	if order == nil {
+	if len(order) == 0 {
 		order = FieldNames()
 	}
 	var x Extraction

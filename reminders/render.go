@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Vars are the values of a template's placeholders. An empty one is left out.
@@ -44,8 +45,8 @@ func (v Vars) get(name string) string {
 // beside it. What stood left and right of it is joined like this:
 //
 //   - a pair of brackets or quotes around it goes too: "Praxis ({location_name})" is "Praxis";
-//   - at the end of a line the joiner before it goes (comma, colon, semicolon, dash,
-//     slash, bar), at the beginning of a line the joiner after it;
+//   - at the end of a line or bracket the joiner before it goes (comma, colon,
+//     semicolon, dash, slash, bar), at the beginning of one the joiner after it;
 //   - before a closing mark (.,;:!?) the joiner before it goes, and of two full stops
 //     one: "am {date}, {time}." is "am 1.6.";
 //   - between words one space remains, and of two joiners the first.
@@ -59,12 +60,17 @@ func Render(body string, v Vars) (string, error) {
 	}
 	out := ""
 	gap := false // an empty placeholder stands between out and what follows
-	for _, p := range pieces {
-		s := p.text
+	value := func(p piece) string {
 		if p.name != "" {
-			s = v.get(p.name)
+			return v.get(p.name)
 		}
-		if s == "" {
+		return p.text
+	}
+	for i, p := range pieces {
+		s := value(p)
+		// What only separates two that are left out goes with them.
+		between := gap && p.name == "" && i+1 < len(pieces) && value(pieces[i+1]) == "" && strings.Trim(s, blanks+joiners) == ""
+		if s == "" || between {
 			gap = true
 			continue
 		}
@@ -99,9 +105,9 @@ func mend(left, right string) string {
 		}
 	}
 	switch {
-	case l == "" || strings.HasSuffix(l, "\n"):
+	case l == "" || strings.ContainsRune("\n([«„", last(l)):
 		return l + strings.TrimLeft(r, joiners+blanks)
-	case r == "" || strings.HasPrefix(r, "\n"):
+	case r == "" || strings.ContainsRune("\n)]»“", first(r)):
 		return dropJoiner(l) + r
 	case strings.ContainsRune(closers, first(r)) && !joinsOn(r):
 		l = dropJoiner(l)
@@ -140,6 +146,11 @@ func joinsOn(r string) bool {
 
 func dropJoiner(l string) string {
 	return strings.TrimRight(strings.TrimRight(l, joiners+blanks), blanks)
+}
+
+func last(s string) rune {
+	r, _ := utf8.DecodeLastRuneInString(s)
+	return r
 }
 
 func first(s string) rune {
