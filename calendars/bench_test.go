@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -131,13 +131,12 @@ func newBench(t testing.TB, change ...func(*Config)) *bench {
 	t.Helper()
 	b := &bench{TB: t, ctx: t.Context(), dsn: dbtest.NewDSN(t), clock: &clock{t: morning}, sink: &ledger{}}
 	b.db = dbtest.Open(t, b.dsn)
-	b.exec(`ALTER TABLE connections ADD COLUMN IF NOT EXISTS next_list_at timestamptz`) // TEMP
 	b.exec(makeLedger)
 	b.addAccount(account)
 	b.fake = newFake(b.clock.now).add("main")
 	b.config = Config{
 		DB: b.db, Sealer: newSealer(), Providers: []Provider{b.fake.provider("fake")}, Sink: b.sink, BaseURL: "https://rappel.test",
-		Transport: b.fake, Now: b.clock.now, Log: quiet(), Rand: func() float64 { return 0.5 },
+		Transport: b.fake, Now: b.clock.now, Log: slog.New(slog.DiscardHandler), Rand: func() float64 { return 0.5 },
 		Alarm: func(_ context.Context, kind string) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
@@ -318,6 +317,26 @@ func slot(uid string, original time.Time) func(*Instance) {
 	return func(i *Instance) { i.UID, i.Occurrence = uid, original.UTC().Format("2006-01-02T15:04:05Z") }
 }
 
-func quiet() *slog.Logger {
-	return slog.New(slog.NewTextHandler(os.Stderr, nil))
+// eitherFake routes a request to the fake whose token it carries.
+type eitherFake [2]*fake
+
+func (e eitherFake) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := e[0].RoundTrip(r)
+	if err == nil && res.StatusCode == http.StatusUnauthorized {
+		return e[1].RoundTrip(r)
+	}
+	return res, err
+}
+
+// beginAs starts a sign-in of another account at another fake.
+func beginAs(b *bench, account int64, provider string, f *fake) url.Values {
+	b.Helper()
+	to, err := b.Begin(b.ctx, account, "session", provider, 0)
+	b.ok(err)
+	u, err := url.Parse(to)
+	b.ok(err)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.verifier["code"] = u.Query().Get("v")
+	return url.Values{"state": {u.Query().Get("state")}, "code": {"code"}}
 }

@@ -1,0 +1,242 @@
+package calendars
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+)
+
+// A database that fails at one chosen statement, BEGIN and COMMIT counted.
+
+type faults struct {
+	mu    sync.Mutex
+	count int
+	at    int // which statement; 0 = none
+	hit   bool
+	how   func(commit bool) error // nil lets the statement through
+}
+
+var errFault = errors.New("the database went away")
+
+func (f *faults) arm(at int, how func(commit bool) error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.count, f.at, f.how, f.hit = 0, at, how, false
+}
+
+func (f *faults) step(commit bool) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.count++; f.count != f.at {
+		return nil
+	}
+	f.hit = true
+	return f.how(commit)
+}
+
+type faultyConnector struct {
+	driver.Connector
+	f *faults
+}
+
+func (c faultyConnector) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &faultyConn{conn, c.f}, nil
+}
+
+type faultyConn struct {
+	driver.Conn
+	f *faults
+}
+
+func (c *faultyConn) ExecContext(ctx context.Context, q string, args []driver.NamedValue) (driver.Result, error) {
+	if err := c.f.step(false); err != nil {
+		return nil, err
+	}
+	return c.Conn.(driver.ExecerContext).ExecContext(ctx, q, args)
+}
+
+func (c *faultyConn) QueryContext(ctx context.Context, q string, args []driver.NamedValue) (driver.Rows, error) {
+	if err := c.f.step(false); err != nil {
+		return nil, err
+	}
+	return c.Conn.(driver.QueryerContext).QueryContext(ctx, q, args)
+}
+
+func (c *faultyConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
+	if err := c.f.step(false); err != nil {
+		return nil, err
+	}
+	tx, err := c.Conn.(driver.ConnBeginTx).BeginTx(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return faultyTx{tx, c.f}, nil
+}
+
+func (c *faultyConn) CheckNamedValue(v *driver.NamedValue) error {
+	if checker, ok := c.Conn.(driver.NamedValueChecker); ok {
+		return checker.CheckNamedValue(v)
+	}
+	return driver.ErrSkip
+}
+
+type faultyTx struct {
+	driver.Tx
+	f *faults
+}
+
+func (t faultyTx) Commit() error {
+	if err := t.f.step(true); err != nil {
+		return errors.Join(err, t.Tx.Rollback())
+	}
+	return t.Tx.Commit()
+}
+
+// state is everything a sync may write.
+func (b *bench) state() []string {
+	b.Helper()
+	var all []string
+	for _, table := range []string{"events", "calendars", "heard", "notices", "connections"} {
+		all = append(all, many[string](b, `SELECT CAST(t AS text) FROM `+table+` t ORDER BY 1`)...)
+	}
+	return all
+}
+
+// T32: whatever goes wrong at whatever statement of a commit, the state is that of
+// before, and the next round brings the same end.
+func TestCommit_T32_FaultAtEveryStatement(t *testing.T) {
+	t.Parallel()
+	kinds := map[string]func(cancel func()) func(commit bool) error{
+		"the database fails":  func(func()) func(bool) error { return func(bool) error { return errFault } },
+		"the caller gives up": func(cancel func()) func(bool) error { return func(bool) error { cancel(); return nil } },
+	}
+	for name, kind := range kinds {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			f := &faults{}
+			connector, err := pq.NewConnector(b.dsn)
+			b.ok(err)
+			raw := sql.OpenDB(faultyConnector{connector, f})
+			t.Cleanup(func() { _ = raw.Close() }) // of connections that were cut on purpose
+			c := b.config
+			c.DB = sqlx.NewDb(raw, "postgres")
+			faulty := NewSyncer(c)
+
+			b.fake.set("main", at("keep", morning.Add(day)), at("move", morning.Add(day)), at("drop", morning.Add(day)))
+			cal := b.watching("main")[0]
+			b.tick()
+			b.clock.advance(5 * time.Minute)
+			b.fake.set("main", at("keep", morning.Add(day)), at("move", morning.Add(2*day)), at("add", morning.Add(day)))
+
+			target, err := faulty.load(b.ctx, cal)
+			b.ok(err)
+			var r reading
+			b.ok(faulty.call(b.ctx, target.Connection(), func(client *http.Client, p Provider) (err error) {
+				r, err = faulty.read(b.ctx, client, p, target, b.clock.now(), false)
+				return err
+			}))
+			before, statements := b.state(), 0
+			for n := 1; ; n++ {
+				ctx, cancel := context.WithCancel(b.ctx)
+				f.arm(n, kind(cancel))
+				outcome, err := faulty.commit(ctx, target, r)
+				cancel()
+				if !f.hit {
+					b.ok(err)
+					if outcome != outcomeChanged {
+						t.Fatalf("outcome %q", outcome)
+					}
+					break
+				}
+				statements++
+				if err == nil {
+					// Only a caller who gave up during COMMIT itself can have it both ways.
+					if name != "the caller gives up" {
+						t.Fatalf("statement %d failed and nobody noticed", n)
+					}
+					break
+				}
+				if d := cmp.Diff(before, b.state()); d != "" {
+					t.Fatalf("statement %d failed and left (-before +after):\n%s", n, d)
+				}
+			}
+			if statements < 8 {
+				t.Errorf("only %d statements were tried", statements)
+			}
+			b.wantHeard("changed move", "gone drop", "new add", "new drop", "new keep", "new move")
+			// And once more from the top: nothing is told twice.
+			b.poll()
+			b.wantHeard()
+		})
+	}
+}
+
+// The reply to COMMIT is lost: what was committed is committed, and not done again.
+func TestCommit_T32_ReplyLost(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.fake.set("main", at("a", morning.Add(day)))
+	cal := b.watching("main")[0]
+	target, err := b.syncer.load(b.ctx, cal)
+	b.ok(err)
+	s := Snapshot{Instances: []Instance{at("a", morning.Add(day))}}
+	r := reading{begun: b.clock.now(), cursor: []byte("0"), snapshot: &s, window: Window{morning, morning.Add(9 * day)}}
+	for i, want := range []string{outcomeChanged, outcomeSuperseded} {
+		got, err := b.syncer.commit(b.ctx, target, r)
+		if err != nil || got != want {
+			t.Errorf("commit %d of the same reading: %q, %v; want %q", i+1, got, err, want)
+		}
+	}
+	b.wantHeard("new a")
+}
+
+// The process ends in the middle of a read, its lease still held: another goes on once
+// the lease is over, from the old cursor.
+func TestSyncer_T32_CrashedProcess(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.fake.set("main", at("a", morning.Add(day)))
+	b.watching("main")
+	b.exec(`UPDATE due SET due_at = 'infinity', leased_by = 'dead', lease_until = $1 WHERE kind = 'sync'`, morning.Add(5*time.Minute))
+	b.tick()
+	b.wantHeard()
+	b.clock.advance(5 * time.Minute)
+	b.tick()
+	b.wantHeard("new a")
+}
+
+func TestPutEvents_ManyBatches(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.watching("main")
+	n := 2*putsPerStatement + 1
+	items := make([]Instance, n)
+	for i := range items {
+		items[i] = at(fmt.Sprintf("k%05d", i), morning.Add(day), func(i *Instance) { i.Title = `"quoted", {braced}, \back, NULL, ü` })
+	}
+	b.fake.set("main", items...)
+	b.tick()
+	for _, e := range b.events() {
+		if e.Title != `"quoted", {braced}, \back, NULL, ü` {
+			t.Fatalf("title %q", e.Title)
+		}
+	}
+	if got := one[int](b, `SELECT count(DISTINCT id) FROM events`); got != n {
+		t.Errorf("%d events, want %d", got, n)
+	}
+}
