@@ -1,0 +1,84 @@
+package twilio
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"rappel/notify"
+)
+
+// page is one page of a listing of messages.
+type page struct {
+	Messages []struct {
+		SID       string  `json:"sid"`
+		From      *string `json:"from"`
+		Service   *string `json:"messaging_service_sid"`
+		Body      string  `json:"body"`
+		Direction string  `json:"direction"`
+		Created   string  `json:"date_created"`
+	} `json:"messages"`
+	Next string `json:"next_page_uri"`
+}
+
+// skew is how far Twilio's clock and ours may be apart; Twilio's dates have no
+// fractions of a second.
+const skew = 2 * time.Minute
+
+// maxPages of 50 bounds a search; nobody gets that many texts in the time since.
+const maxPages = 40
+
+// Find looks for m among the messages to its recipient created since then, by
+// sender and text. It returns found false only after it has seen them all.
+func (c *Carrier) Find(ctx context.Context, m notify.Message, since time.Time) (notify.Submission, bool, error) {
+	next := c.url("/Messages.json") + "?" + url.Values{"To": {m.Recipient}, "PageSize": {"50"}}.Encode()
+	for range maxPages {
+		status, _, body, err := c.do(ctx, http.MethodGet, next, nil)
+		if err != nil {
+			return notify.Submission{}, false, err
+		}
+		var p page
+		if status != http.StatusOK {
+			return notify.Submission{}, false, fmt.Errorf("%w: %d while listing", errStatus, status)
+		}
+		if err := json.Unmarshal(body, &p); err != nil || p.Messages == nil {
+			return notify.Submission{}, false, fmt.Errorf("%w while listing", errGarbage)
+		}
+		for _, hit := range p.Messages {
+			created, err := time.Parse(time.RFC1123Z, hit.Created)
+			if err != nil {
+				return notify.Submission{}, false, fmt.Errorf("%w: a date while listing", errGarbage)
+			}
+			if created.Before(since.Add(-skew)) {
+				// Sorted by when they were sent, which queueing may put out of order a
+				// little; a day beyond is enough.
+				if created.Before(since.Add(-24 * time.Hour)) {
+					return notify.Submission{}, false, nil
+				}
+				continue
+			}
+			if hit.Body == m.Body && strings.HasPrefix(hit.Direction, "outbound") && c.sameSender(hit.From, hit.Service, m.Sender) {
+				return notify.Submission{IDs: []string{hit.SID}}, true, nil
+			}
+		}
+		if p.Next == "" {
+			return notify.Submission{}, false, nil
+		}
+		if !strings.HasPrefix(p.Next, "/") {
+			return notify.Submission{}, false, fmt.Errorf("%w: next page lies elsewhere", errGarbage)
+		}
+		next = c.cfg.API + p.Next
+	}
+	return notify.Submission{}, false, fmt.Errorf("%w: more than %d pages", errGarbage, maxPages)
+}
+
+func (c *Carrier) sameSender(from, service *string, sender string) bool {
+	if c.cfg.MessagingService != "" {
+		return service != nil && *service == c.cfg.MessagingService
+	}
+	return from != nil && *from == sender
+}
