@@ -87,6 +87,12 @@ func lock(path string, how int) (*os.File, error) {
 	}
 }
 
+// unlock gives a lock back. Closing alone would leave it to a child process that is
+// just being started, until that one closes its copy of the file.
+func unlock(file *os.File) error {
+	return errors.Join(syscall.Flock(int(file.Fd()), syscall.LOCK_UN), file.Close())
+}
+
 // idle is after how long the folder of another schema is taken for abandoned.
 const idle = 24 * time.Hour
 
@@ -108,7 +114,7 @@ func (b base) sweep(now time.Time) error {
 		if err != nil {
 			continue // somebody uses it after all
 		}
-		errs = append(errs, os.RemoveAll(dir), file.Close())
+		errs = append(errs, os.RemoveAll(dir), unlock(file))
 	}
 	return errors.Join(errs...)
 }

@@ -92,6 +92,7 @@ type cluster struct {
 	admin    *sqlx.DB // on database postgres
 	base     string   // connection string of database postgres
 	template string
+	use      *os.File // the lock that makes us a user; the kernel gives it back
 }
 
 // shared joins the server of this run, once per process; the process stays a user

@@ -18,10 +18,6 @@ import (
 	"rappel/migrations"
 )
 
-// users holds this process's claim on the server. It is never closed: the kernel
-// does that at the end of the process.
-var users *os.File
-
 // join makes this process a user of the shared server, starting it if need be, and
 // makes sure of the template.
 func join(ctx context.Context) (*cluster, error) {
@@ -30,7 +26,8 @@ func join(ctx context.Context) (*cluster, error) {
 		return nil, err
 	}
 	// From here on the keeper stays. If one is just leaving, this waits for it.
-	if users, err = lock(b.users(), syscall.LOCK_SH); err != nil {
+	use, err := lock(b.users(), syscall.LOCK_SH)
+	if err != nil {
 		return nil, err
 	}
 	now := time.Now()
@@ -44,12 +41,13 @@ func join(ctx context.Context) (*cluster, error) {
 	}
 	c, err := b.connect(ctx)
 	if err != nil {
-		return nil, errors.Join(err, starting.Close())
+		return nil, errors.Join(err, unlock(starting))
 	}
 	if err := c.prepare(ctx); err != nil {
-		return nil, errors.Join(err, c.admin.Close(), starting.Close())
+		return nil, errors.Join(err, c.admin.Close(), unlock(starting))
 	}
-	return c, starting.Close()
+	c.use = use
+	return c, unlock(starting)
 }
 
 // connect finds the running server or starts a keeper for one.

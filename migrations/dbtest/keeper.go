@@ -71,7 +71,7 @@ func keep(b base) error {
 	// Newcomers wait for the lock in last, and then find no server and start one.
 	err = errors.Join(os.Remove(b.dsn()), s.Stop(context.WithoutCancel(ctx)))
 	if last != nil {
-		err = errors.Join(err, last.Close())
+		err = errors.Join(err, unlock(last))
 	}
 	return err
 }
@@ -157,7 +157,7 @@ func (b base) waitUntilUnused(ctx context.Context, died <-chan struct{}, ticks <
 		if unused += look; unused >= grace {
 			return file
 		}
-		if err := file.Close(); err != nil {
+		if err := unlock(file); err != nil {
 			slog.Warn("give the lock back", slog.Any("error", err))
 		}
 	}

@@ -123,7 +123,7 @@ func retire(t *testing.T, b base) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := file.Close(); err != nil {
+	if err := unlock(file); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(b.dsn()); !errors.Is(err, fs.ErrNotExist) {
@@ -194,13 +194,13 @@ func TestWaitUntilUnused(t *testing.T) {
 	}
 	user := holdUsers(t, b)
 	ticked(3 * enough)
-	if err := user.Close(); err != nil {
+	if err := unlock(user); err != nil {
 		t.Fatal(err)
 	}
 	ticked(enough - 2)
 	user = holdUsers(t, b) // a newcomer in the last moment starts the count again
 	ticked(2)
-	if err := user.Close(); err != nil {
+	if err := unlock(user); err != nil {
 		t.Fatal(err)
 	}
 	ticked(enough - 2)
@@ -217,7 +217,7 @@ func TestWaitUntilUnused(t *testing.T) {
 	if _, err := lock(b.users(), syscall.LOCK_SH|syscall.LOCK_NB); err == nil {
 		t.Error("somebody could join a server that is about to stop")
 	}
-	if err := file.Close(); err != nil {
+	if err := unlock(file); err != nil {
 		t.Fatal(err)
 	}
 	died := make(chan struct{})

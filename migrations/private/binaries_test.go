@@ -134,6 +134,7 @@ func repository(t *testing.T) string {
 
 func TestChoose_fetchesWhenThereIsNone(t *testing.T) {
 	t.Setenv("PATH", "/usr/bin:/bin")
+	t.Setenv("TMPDIR", t.TempDir()) // the library leaves an empty file there
 	o := Options{Log: quiet, Cache: t.TempDir(), places: []string{}, repository: repository(t)}
 	b, err := o.choose(t.Context(), 0)
 	if err != nil {
@@ -158,6 +159,7 @@ func TestChoose_fetchesWhenThereIsNone(t *testing.T) {
 
 func TestChoose_saysWhatToInstall(t *testing.T) {
 	t.Setenv("PATH", "/usr/bin:/bin")
+	t.Setenv("TMPDIR", t.TempDir()) // the library leaves an empty file there
 	o := Options{Log: quiet, Cache: t.TempDir(), places: []string{}, repository: "http://127.0.0.1:1"}
 	if _, err := o.choose(t.Context(), 0); !errors.Is(err, ErrNoPostgres) || !strings.Contains(err.Error(), "apt-get install postgresql") {
 		t.Errorf("choose = %v, want ErrNoPostgres with the remedy", err)

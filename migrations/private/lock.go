@@ -36,7 +36,13 @@ func (f folder) hold() (*os.File, error) {
 		return err
 	}
 	if err := errors.Join(write(), f.user.own(f.lock())); err != nil {
-		return nil, errors.Join(fmt.Errorf("%w: write %s: %w", ErrFolder, f.lock(), err), file.Close())
+		return nil, errors.Join(fmt.Errorf("%w: write %s: %w", ErrFolder, f.lock(), err), letGo(file))
 	}
 	return file, nil
+}
+
+// letGo gives the lock back. Closing alone would leave it to a child process that is
+// just being started, until that one closes its copy of the file.
+func letGo(file *os.File) error {
+	return errors.Join(syscall.Flock(int(file.Fd()), syscall.LOCK_UN), file.Close())
 }

@@ -150,7 +150,7 @@ func (s *Server) release() error {
 			err = e
 		}
 	}
-	if err := errors.Join(err, s.out.Close(), s.lock.Close()); err != nil {
+	if err := errors.Join(err, s.out.Close(), letGo(s.lock)); err != nil {
 		return fmt.Errorf("release the data folder: %w", err)
 	}
 	return nil

@@ -52,7 +52,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	}
 	s, err := o.start(ctx, f)
 	if err != nil {
-		return nil, errors.Join(err, lock.Close())
+		return nil, errors.Join(err, letGo(lock))
 	}
 	s.lock = lock
 	return s, nil
