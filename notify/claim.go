@@ -52,10 +52,10 @@ later AS MATERIALIZED (
     SELECT q.message_id, q.attempts FROM queue q
     WHERE q.account_id = $1 AND q.priority = 5 AND q.send_at <= $2
     ORDER BY q.send_at LIMIT (SELECT $3 - count(*) FROM first) FOR UPDATE SKIP LOCKED),
-both AS (
+due AS (
     SELECT message_id, attempts FROM first UNION ALL SELECT message_id, attempts FROM later),
 gone AS (
-    DELETE FROM queue q USING both b WHERE q.account_id = $1 AND q.message_id = b.message_id
+    DELETE FROM queue q USING due b WHERE q.account_id = $1 AND q.message_id = b.message_id
     RETURNING q.message_id, q.attempts),
 held AS (
     INSERT INTO claims AS c (account_id, carrier, owner, message_ids, attempts, claimed_at, lease_until)

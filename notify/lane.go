@@ -32,7 +32,7 @@ type lane struct {
 
 func newLane(c Carrier, index, most int) *lane {
 	w := int64(c.Window())
-	return &lane{carrier: c, index: index, window: semaphore.NewWeighted(w), batch: min((w+1)/2, int64(most))}
+	return &lane{carrier: c, index: index, window: semaphore.NewWeighted(w), batch: min(max(w/2, 1), int64(most))}
 }
 
 // pausedUntil is until when nothing is submitted; zero or past when it runs.
