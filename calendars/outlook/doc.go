@@ -57,6 +57,9 @@
 //     adapter of its own.
 //   - Odd JSON can make its getters panic; every operation recovers, and reports
 //     that the provider did not answer properly.
+//   - What parses foreign text (moment, claims, cursor, errors) uses nothing of the
+//     SDK. Fuzzing this package compiles the SDK anew with coverage, which takes
+//     long; copied into a package of their own, those files fuzz at once.
 //   - No request leaves the host of Graph, whatever a link says, because the
 //     client adds the access token to whatever it sends.
 package outlook
