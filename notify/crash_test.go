@@ -1,0 +1,362 @@
+package notify_test
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+	"pgregory.net/rapid"
+
+	"rappel/notify"
+)
+
+var errCrash = errors.New("crashed")
+
+// life is one life of a process: until it ends, and after which statement or submission.
+// Once it has ended nothing it does reaches anybody: no statement, no submission.
+type life struct {
+	mu         sync.Mutex
+	statements int  // end with this many left; negative: never
+	sends      int  // the same for submissions
+	lateReply  bool // the last statement is carried out, only its reply is lost
+	over       bool
+}
+
+// statement counts one; before says whether it must not be carried out.
+func (l *life) statement() (before, after bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.over {
+		return true, true
+	}
+	if l.statements > 0 {
+		l.statements--
+	}
+	if l.statements == 0 {
+		l.over = true
+		return !l.lateReply, true
+	}
+	return false, false
+}
+
+// send counts a submission; dead says it doesn't happen, ends that its answer is lost.
+func (l *life) send() (dead, ends bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.over {
+		return true, true
+	}
+	if l.sends > 0 {
+		l.sends--
+	}
+	if l.sends == 0 {
+		l.over = true
+		return false, true
+	}
+	return false, false
+}
+
+func (l *life) ended() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.over
+}
+
+// mortalDB is a pool that dies with l.
+func mortalDB(t testing.TB, dsn string, l *life) *sqlx.DB {
+	c, err := pq.NewConnector(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sqlx.NewDb(sql.OpenDB(mortalConnector{c, l}), "postgres")
+}
+
+type mortalConnector struct {
+	driver.Connector
+	l *life
+}
+
+func (c mortalConnector) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return mortalConn{conn, c.l}, nil
+}
+
+type mortalConn struct {
+	driver.Conn
+	l *life
+}
+
+func mortal[T any](l *life, f func() (T, error)) (T, error) {
+	var zero T
+	before, after := l.statement()
+	if before {
+		return zero, errCrash
+	}
+	v, err := f()
+	if after {
+		return zero, errCrash
+	}
+	return v, err
+}
+
+func (c mortalConn) QueryContext(ctx context.Context, q string, args []driver.NamedValue) (driver.Rows, error) {
+	return mortal(c.l, func() (driver.Rows, error) { return c.Conn.(driver.QueryerContext).QueryContext(ctx, q, args) })
+}
+
+func (c mortalConn) ExecContext(ctx context.Context, q string, args []driver.NamedValue) (driver.Result, error) {
+	return mortal(c.l, func() (driver.Result, error) { return c.Conn.(driver.ExecerContext).ExecContext(ctx, q, args) })
+}
+
+func (c mortalConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
+	tx, err := mortal(c.l, func() (driver.Tx, error) { return c.Conn.(driver.ConnBeginTx).BeginTx(ctx, o) })
+	if err != nil {
+		return nil, err
+	}
+	return mortalTx{tx, c.l}, nil
+}
+
+func (c mortalConn) CheckNamedValue(v *driver.NamedValue) error {
+	if k, ok := c.Conn.(driver.NamedValueChecker); ok {
+		return k.CheckNamedValue(v)
+	}
+	return driver.ErrSkip
+}
+
+// IsValid throws the connections of the dead away, which rolls their transactions back.
+func (c mortalConn) IsValid() bool { return !c.l.ended() }
+
+type mortalTx struct {
+	driver.Tx
+	l *life
+}
+
+func (tx mortalTx) Commit() error {
+	_, err := mortal(tx.l, func() (struct{}, error) { return struct{}{}, tx.Tx.Commit() })
+	if err != nil && tx.l.ended() {
+		// The server hears no COMMIT and no ROLLBACK from the dead, only that the
+		// connection is gone.
+		_ = tx.Tx.Rollback() // fails where the commit had come through
+	}
+	return err
+}
+
+// gateway is a carrier with a truth of its own: what phones received.
+type gateway struct {
+	name     string
+	answers  func(ref notify.MessageRef, attempt int) string
+	life     *life // of whoever calls
+	mu       sync.Mutex
+	attempts map[notify.MessageRef]int
+	arrived  map[notify.MessageRef][]string // carrier ids, one per copy that arrived
+}
+
+func (g *gateway) Name() string { return g.name }
+func (g *gateway) Window() int  { return 4 }
+
+func (g *gateway) Send(_ context.Context, m notify.Message) (notify.Submission, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	dead, ends := g.life.send()
+	if dead {
+		return notify.Submission{}, &notify.SendError{Kind: notify.ErrUnknown}
+	}
+	ref := notify.MessageRef{AccountID: m.AccountID, ID: m.ID}
+	g.attempts[ref]++
+	n := g.attempts[ref]
+	arrives := func() notify.Submission {
+		id := fmt.Sprintf("%d-%d-%d", m.AccountID, m.ID, n)
+		g.arrived[ref] = append(g.arrived[ref], id)
+		return notify.Submission{IDs: []string{id}}
+	}
+	var s notify.Submission
+	var err error
+	switch g.answers(ref, n) {
+	case "accepted":
+		s = arrives()
+	case "silent, has it":
+		arrives()
+		err = &notify.SendError{Kind: notify.ErrUnknown}
+	case "silent, hasn't":
+		err = &notify.SendError{Kind: notify.ErrUnknown}
+	case "rejected":
+		err = &notify.SendError{Kind: notify.ErrRejected}
+	case "throttled":
+		err = &notify.SendError{Kind: notify.ErrThrottled}
+	case "temporary":
+		err = &notify.SendError{Kind: notify.ErrTemporary}
+	case "partial":
+		err = &notify.SendError{Kind: notify.ErrTemporary, Partial: notify.Submission{IDs: []string{fmt.Sprintf("p-%d-%d-%d", m.AccountID, m.ID, n)}}}
+	}
+	if ends {
+		return notify.Submission{}, &notify.SendError{Kind: notify.ErrUnknown}
+	}
+	return s, err
+}
+
+// asking is a gateway that can be asked what it has.
+type asking struct{ *gateway }
+
+func (a asking) Find(_ context.Context, m notify.Message, _ time.Time) (notify.Submission, bool, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	ids := a.arrived[notify.MessageRef{AccountID: m.AccountID, ID: m.ID}]
+	if len(ids) == 0 {
+		return notify.Submission{}, false, nil
+	}
+	return notify.Submission{IDs: ids[:1]}, true, nil
+}
+
+// Whatever carriers answer and wherever processes die: every message ends in a state that
+// is true, none goes out twice but by the one resend the policy allows, and none is lost.
+func TestExactlyOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.account(2)
+	dsn, err := notify.DispatchDSN(w.dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rapid.Check(t, func(r *rapid.T) {
+		for _, table := range []string{"queue", "claims", "unanswered", "carrier_refs", "early_receipts", "message_events", "carrier_health", "due", "opt_outs", "messages"} {
+			w.exec(`DELETE FROM ` + table)
+		}
+		answers := map[string]string{}
+		asks := rapid.Bool().Draw(r, "carrier can be asked")
+		answer := rapid.SampledFrom([]string{"accepted", "accepted", "accepted", "silent, has it", "silent, hasn't", "rejected", "throttled", "temporary", "partial"})
+		g := &gateway{name: "g", attempts: map[notify.MessageRef]int{}, arrived: map[notify.MessageRef][]string{}}
+		g.answers = func(ref notify.MessageRef, attempt int) string {
+			if a, ok := answers[fmt.Sprint(ref.AccountID, "/", ref.ID, "/", attempt)]; ok {
+				return a
+			}
+			return "accepted"
+		}
+		var c notify.Carrier = g
+		if asks {
+			c = asking{g}
+		}
+		kinds := map[notify.MessageRef]notify.Kind{}
+		var refs []notify.MessageRef
+		for i := range rapid.IntRange(1, 8).Draw(r, "messages") {
+			ref := w.enqueue(func(m *notify.NewMessage) {
+				m.AccountID = int64(rapid.IntRange(1, 2).Draw(r, "account"))
+				m.Kind = notify.Kind(rapid.IntRange(1, 2).Draw(r, "kind"))
+				m.Recipient = fmt.Sprintf("+4179000000%d", i)
+				kinds[notify.MessageRef{}] = m.Kind
+			})
+			kinds[ref] = kinds[notify.MessageRef{}]
+			refs = append(refs, ref)
+			for n := 1; n <= 3; n++ {
+				answers[fmt.Sprint(ref.AccountID, "/", ref.ID, "/", n)] = answer.Draw(r, "answer")
+			}
+		}
+		desk := w.desk()
+		receipted := map[string]bool{}
+		receipts := func() { // of some of what arrived, not always at once, sometimes twice
+			g.mu.Lock()
+			var ids []string
+			to := map[string]notify.MessageRef{}
+			for _, ref := range refs {
+				for _, id := range g.arrived[ref] {
+					ids = append(ids, id)
+					to[id] = ref
+				}
+			}
+			g.mu.Unlock()
+			for _, id := range ids {
+				if receipted[id] && rapid.IntRange(0, 3).Draw(r, "again") > 0 || rapid.Bool().Draw(r, "receipt later") {
+					continue
+				}
+				receipted[id] = true
+				var number string
+				if err := w.db.Get(&number, `SELECT recipient FROM messages WHERE account_id = $1 AND id = $2`, to[id].AccountID, to[id].ID); err != nil {
+					r.Fatal(err)
+				}
+				rec := notify.Receipt{Carrier: "g", CarrierID: id, Status: notify.Delivered, At: w.clock.Now(), Recipient: number, Sender: "Praxis"}
+				if err := desk.Receipt(context.Background(), rec); err != nil {
+					r.Fatal(err)
+				}
+			}
+		}
+		tick := func(l *life, db *sqlx.DB) {
+			g.mu.Lock()
+			g.life = l
+			g.mu.Unlock()
+			d := w.dispatcher(func(cfg *notify.Config) { cfg.DB, cfg.Carriers = db, []notify.Carrier{c} })
+			notify.SetRecordPauses(d, time.Microsecond)
+			if _, err := d.Tick(context.Background()); err != nil && !l.ended() {
+				r.Fatalf("Tick: %v", err)
+			}
+		}
+		for range rapid.IntRange(1, 6).Draw(r, "lives") {
+			l := &life{statements: -1, sends: -1, lateReply: rapid.Bool().Draw(r, "late reply")}
+			if rapid.Bool().Draw(r, "dies at a statement") {
+				l.statements = rapid.IntRange(1, 60).Draw(r, "statement")
+			} else {
+				l.sends = rapid.IntRange(1, 8).Draw(r, "send")
+			}
+			db := mortalDB(t, dsn, l)
+			tick(l, db)
+			if err := db.Close(); err != nil {
+				r.Fatal(err)
+			}
+			receipts()
+			w.clock.Add(time.Duration(rapid.IntRange(0, 90).Draw(r, "seconds")) * time.Second)
+		}
+		// From here on nobody dies.
+		for range 12 {
+			tick(&life{statements: -1, sends: -1}, w.db)
+			receipts()
+			w.clock.Add(75 * time.Second)
+		}
+		for _, table := range []string{"queue", "claims", "unanswered"} {
+			if n := w.count(`SELECT count(*) FROM ` + table); n != 0 {
+				r.Errorf("%d rows left in %s", n, table)
+			}
+		}
+		for _, ref := range refs {
+			d := w.get(ref)
+			arrived := g.arrived[ref]
+			resent := slices.ContainsFunc(d.History, func(h notify.HistoryEntry) bool { return h.What == notify.WhatResent })
+			allowed := 1
+			if resent {
+				allowed = 2
+			}
+			if len(arrived) > allowed {
+				r.Errorf("message %v arrived %d times: %s", ref, len(arrived), whats(d))
+			}
+			if resent && kinds[ref] == notify.Marketing {
+				r.Errorf("an advertisement was resent: %s", whats(d))
+			}
+			switch d.Status {
+			case notify.Sent, notify.Delivered:
+				if len(arrived) == 0 {
+					r.Errorf("message %v is %v but never arrived: %s", ref, d.Status, whats(d))
+				}
+			case notify.Rejected:
+				if len(arrived) > 0 && !resent {
+					r.Errorf("message %v is %v but arrived: %s", ref, d.Status, whats(d))
+				}
+			case notify.NetworkError:
+				if len(arrived) > 0 && asks {
+					r.Errorf("message %v was given up, but the carrier could have told that it arrived: %s", ref, whats(d))
+				}
+				if last := d.History[len(d.History)-1]; last.What != notify.WhatGaveUp {
+					r.Errorf("message %v ended in %v without a word: %s", ref, d.Status, whats(d))
+				}
+			default:
+				r.Errorf("message %v ended as %v %q: %s", ref, d.Status, d.Reason, whats(d))
+			}
+		}
+	})
+}

@@ -1,0 +1,316 @@
+package notify_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"rappel/notify"
+)
+
+// long is a text of two segments.
+func long(m *notify.NewMessage) {
+	m.Body = fmt.Sprintf("%0170d", 0)
+}
+
+func TestDesk_Receipt(t *testing.T) {
+	t.Parallel()
+	type step struct {
+		part   int // of carrier one's ids, 0 and 1
+		status notify.Status
+	}
+	tests := []struct {
+		name  string
+		long  bool
+		steps []step
+		want  notify.Status
+	}{
+		{"delivered", false, []step{{0, notify.Delivered}}, notify.Delivered},
+		{"sent says nothing new", false, []step{{0, notify.Sent}}, notify.Sent},
+		{"sent after delivered", false, []step{{0, notify.Delivered}, {0, notify.Sent}}, notify.Delivered},
+		{"twice", false, []step{{0, notify.Delivered}, {0, notify.Delivered}}, notify.Delivered},
+		{"failed after delivered", false, []step{{0, notify.Delivered}, {0, notify.NotDelivered}}, notify.Delivered},
+		{"delivered after failed", false, []step{{0, notify.NotDelivered}, {0, notify.Delivered}}, notify.Delivered},
+		{"two failures: the first stays", false, []step{{0, notify.Rejected}, {0, notify.NotDelivered}}, notify.Rejected},
+		{"one of two parts", true, []step{{0, notify.Delivered}}, notify.Sent},
+		{"one of two parts, twice", true, []step{{0, notify.Delivered}, {0, notify.Delivered}}, notify.Sent},
+		{"both parts", true, []step{{1, notify.Delivered}, {0, notify.Delivered}}, notify.Delivered},
+		{"one part failed", true, []step{{0, notify.Delivered}, {1, notify.NotDelivered}}, notify.NotDelivered},
+		{"the failed part made it after all", true, []step{{1, notify.NotDelivered}, {0, notify.Delivered}, {1, notify.Delivered}}, notify.Delivered},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			for _, early := range []bool{false, true} { // before the acceptance is recorded
+				w := newWorld(t)
+				desk := w.desk()
+				ids := []string{"a", "b"}
+				play := func() {
+					for _, s := range tt.steps {
+						w.receipt(desk, ids[s.part], s.status, func(r *notify.Receipt) { r.Recipient = patient })
+					}
+				}
+				w.carrier.script = func(_ int, m notify.Message) (notify.Submission, error) {
+					if early {
+						play()
+					}
+					return notify.Submission{IDs: ids[:m.Segments]}, nil
+				}
+				ref := w.enqueue(func(m *notify.NewMessage) {
+					if tt.long {
+						long(m)
+					}
+				})
+				w.tick(w.dispatcher(nil))
+				if !early {
+					play()
+				}
+				if d := w.get(ref); d.Status != tt.want {
+					t.Errorf("early=%t: %v, want %v", early, d.Status, tt.want)
+				}
+				if n := w.count(`SELECT count(*) FROM early_receipts`); n != 0 {
+					t.Errorf("early=%t: %d receipts left over", early, n)
+				}
+				var last notify.Status
+				for _, s := range w.seen.of(ref) {
+					last = s
+				}
+				if last != tt.want {
+					t.Errorf("early=%t: the observer last heard %v, want %v", early, last, tt.want)
+				}
+			}
+		})
+	}
+}
+
+func TestDesk_unknownReceiptsAreHarmless(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	desk := w.desk()
+	for range 3 {
+		w.receipt(desk, "nobody's", notify.Delivered, nil)
+		w.receipt(desk, "nobody's\x00\xff", notify.Delivered, func(r *notify.Receipt) { r.Code = "\xff\x00" })
+	}
+	w.tick(w.dispatcher(nil))
+	if n := w.count(`SELECT count(*) FROM early_receipts`); n != 2 {
+		t.Errorf("%d kept, want 2", n)
+	}
+	w.clock.Add(8 * 24 * time.Hour)
+	w.tick(w.dispatcher(nil))
+	if n := w.count(`SELECT count(*) FROM early_receipts`); n != 0 {
+		t.Errorf("%d kept after a week", n)
+	}
+}
+
+// A receipt and the acceptance it belongs to may be written at the same moment, neither
+// seeing the other.
+func TestDesk_crossedReceipt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ref := w.enqueue(nil)
+	d := w.dispatcher(nil)
+	w.tick(d)
+	id := w.carrier.sent()[0].ids[0]
+	w.exec(`INSERT INTO early_receipts (carrier, carrier_message_id, status, at, received_at) VALUES ('one', $1, 3, $2, $2)`, id, epoch)
+	w.tick(d)
+	w.wantStatus(ref, notify.Delivered, "")
+}
+
+func TestDesk_noReceiptEver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	d, desk := w.dispatcher(nil), w.desk()
+	silent := w.enqueue(nil)
+	good := w.enqueue(nil)
+	w.tick(d)
+	w.receipt(desk, w.carrier.sent()[0].ids[0], notify.Sent, nil)
+	for _, s := range w.carrier.sent() {
+		if s.ID == good.ID {
+			w.receipt(desk, s.ids[0], notify.Delivered, nil)
+		}
+	}
+	w.clock.Add(72*time.Hour - time.Second)
+	w.tick(d)
+	w.wantStatus(silent, notify.Sent, "")
+	w.clock.Add(time.Second)
+	w.tick(d)
+	w.wantStatus(silent, notify.Expired, notify.ReasonNoReceipt)
+	w.wantStatus(good, notify.Delivered, "")
+	for _, s := range w.carrier.sent() { // it comes after all
+		if s.ID == silent.ID {
+			w.receipt(desk, s.ids[0], notify.NotDelivered, nil)
+		}
+	}
+	w.wantStatus(silent, notify.NotDelivered, notify.ReasonReceipt)
+}
+
+// Many at once, from several desks, each receipt twice: none is lost, none counts double.
+func TestDesk_concurrently(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.carrier.window = 50
+	var refs []notify.MessageRef
+	for i := range 40 {
+		refs = append(refs, w.enqueue(func(m *notify.NewMessage) {
+			if i%2 == 0 {
+				long(m)
+			}
+		}))
+	}
+	w.tick(w.dispatcher(nil))
+	desks := []*notify.Desk{w.desk(), w.desk()}
+	var wg sync.WaitGroup
+	for _, s := range w.carrier.sent() {
+		for _, id := range s.ids {
+			for _, desk := range desks {
+				wg.Go(func() {
+					if err := desk.Receipt(context.Background(), notify.Receipt{Carrier: "one", CarrierID: id, Status: notify.Delivered, At: epoch}); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+		}
+	}
+	wg.Wait()
+	for _, ref := range refs {
+		w.wantStatus(ref, notify.Delivered, "")
+	}
+	if n := w.count(`SELECT count(*) FROM sent WHERE parts <> delivered`); n != 0 {
+		t.Errorf("%d messages with a wrong count of delivered parts", n)
+	}
+}
+
+// The SQL condition says what Status.After says, for every pair.
+func TestMayReplace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, from := range notify.Statuses() {
+		for _, to := range notify.Statuses() {
+			var got bool
+			err := w.db.Get(&got, `SELECT `+notify.MayReplace+` FROM (SELECT CAST($1 AS smallint) AS status) AS s, (SELECT CAST($2 AS smallint) AS status) AS EXCLUDED`, from, to)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := from.After(to); got != want {
+				t.Errorf("%v to %v: SQL says %t, Status.After %t", from, to, got, want)
+			}
+		}
+	}
+}
+
+// In whatever order and however often a message's receipts arrive, the outcome is the
+// same as the model's: DELIVERED once all parts are, else the first failure, else SENT.
+func TestDesk_anyOrder(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	desk := w.desk()
+	n := 0
+	rapid.Check(t, func(r *rapid.T) {
+		n++
+		ids := []string{fmt.Sprint(n, "a"), fmt.Sprint(n, "b")}
+		w.carrier.script = func(int, notify.Message) (notify.Submission, error) { return notify.Submission{IDs: ids}, nil }
+		ref := w.enqueue(long)
+		w.tick(w.dispatcher(nil))
+		delivered := map[int]bool{}
+		want := notify.Sent
+		for range rapid.IntRange(0, 6).Draw(r, "receipts") {
+			part := rapid.IntRange(0, 1).Draw(r, "part")
+			status := rapid.SampledFrom([]notify.Status{notify.Sent, notify.Delivered, notify.NotDelivered, notify.Rejected}).Draw(r, "status")
+			w.receipt(desk, ids[part], status, nil)
+			switch {
+			case status == notify.Delivered:
+				delivered[part] = true
+				if len(delivered) == 2 {
+					want = notify.Delivered
+				}
+			case status.Final() && !delivered[part] && want == notify.Sent:
+				want = status
+			}
+		}
+		if d := w.get(ref); d.Status != want {
+			r.Errorf("%v, want %v", d.Status, want)
+		}
+	})
+}
+
+func TestDesk_Inbound(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.account(2)
+	w.account(3)
+	w.exec(`UPDATE accounts SET sender = 'Dritte' WHERE account_id = 3`)
+	ctx, d, desk := context.Background(), w.dispatcher(nil), w.desk()
+	first := w.enqueue(func(m *notify.NewMessage) { m.Sender = "+41790000001" })
+	w.tick(d)
+	w.clock.Add(time.Minute)
+	second := w.enqueue(func(m *notify.NewMessage) { m.AccountID, m.Sender = 2, "+41790000002" })
+	w.tick(d)
+	n := 0
+	in := func(to, body string) notify.Inbound {
+		n++
+		return notify.Inbound{Carrier: "one", CarrierID: fmt.Sprint("mo", n), From: patient, To: to, Body: body, At: w.clock.Now()}
+	}
+	put := func(m notify.Inbound) {
+		t.Helper()
+		if err := desk.Inbound(ctx, m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	replies := func(account int64) (out []string) {
+		t.Helper()
+		all, err := w.store.Replies(ctx, account, patient, 0, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range all {
+			id := int64(0)
+			if r.MessageID != nil {
+				id = *r.MessageID
+			}
+			out = append(out, fmt.Sprintf("%s %s %d", r.Body, r.Action, id))
+		}
+		return out
+	}
+	put(in("+41790000001", "Danke"))
+	put(in("+41790000002", "Merci"))
+	put(in("999", "short code")) // the last to write through this carrier
+	m := in("+41790000001", "Wo ist das?")
+	put(m)
+	put(m) // replayed
+	third := in("DRITTE", "hallo")
+	third.From = "+41799999999"
+	put(third) // never written to, but it is that account's sender
+	none := in("nobody", "hallo")
+	none.From = "+41799999998"
+	put(none)
+	if diff := cmp.Diff([]string{fmt.Sprintf("Wo ist das?  %d", first.ID), fmt.Sprintf("Danke  %d", first.ID)}, replies(1)); diff != "" {
+		t.Errorf("account 1 (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{fmt.Sprintf("short code  %d", second.ID), fmt.Sprintf("Merci  %d", second.ID)}, replies(2)); diff != "" {
+		t.Errorf("account 2 (-want +got):\n%s", diff)
+	}
+	if n := w.count(`SELECT count(*) FROM inbound WHERE account_id = 3`); n != 1 {
+		t.Errorf("account 3 has %d replies, want 1", n)
+	}
+
+	queued := w.enqueue(func(m *notify.NewMessage) { m.SendAt = w.clock.Now().Add(time.Hour) })
+	other := w.enqueue(func(m *notify.NewMessage) { m.SendAt, m.Recipient = w.clock.Now().Add(time.Hour), "+41790000009" })
+	put(in("+41790000001", "«Stopp!»"))
+	w.wantStatus(queued, notify.NotAllowed, notify.ReasonOptedOut)
+	w.wantStatus(other, notify.NotSent, "")
+	if diff := cmp.Diff([]notify.Status{notify.NotAllowed}, w.seen.of(queued)); diff != "" {
+		t.Errorf("observed (-want +got):\n%s", diff)
+	}
+	after := w.enqueue(nil)
+	w.tick(d)
+	w.wantStatus(after, notify.NotAllowed, notify.ReasonOptedOut)
+	put(in("+41790000001", "START"))
+	again := w.enqueue(nil)
+	w.tick(d)
+	w.wantStatus(again, notify.Sent, "")
+}

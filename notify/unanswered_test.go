@@ -1,0 +1,275 @@
+package notify_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"rappel/notify"
+)
+
+// finder is a carrier that can be asked.
+type finder struct {
+	*carrier
+	find func(m notify.Message) (notify.Submission, bool, error)
+}
+
+func (f finder) Find(_ context.Context, m notify.Message, _ time.Time) (notify.Submission, bool, error) {
+	return f.find(m)
+}
+
+func TestUnanswered(t *testing.T) {
+	t.Parallel()
+	evidence := func(id string) func(w *world, desk *notify.Desk) {
+		return func(w *world, desk *notify.Desk) {
+			w.receipt(desk, id, notify.Delivered, func(r *notify.Receipt) { r.Recipient, r.Sender = patient, "Praxis" })
+		}
+	}
+	tests := []struct {
+		name    string
+		kind    notify.Kind
+		expires time.Duration
+		find    func(m notify.Message) (notify.Submission, bool, error)
+		again   error // what a second submission gets
+		during  func(w *world, desk *notify.Desk)
+		after   func(w *world, desk *notify.Desk)
+		status  notify.Status
+		reason  notify.Reason
+		history string
+		sends   int
+	}{
+		{name: "a reminder is resent once", status: notify.Sent, history: "queued unanswered resent accepted", sends: 2},
+		{name: "and not a second time", again: refused(notify.ErrUnknown), status: notify.NetworkError, reason: notify.ReasonUnanswered,
+			history: "queued unanswered resent unanswered gave_up", sends: 2},
+		{name: "an advertisement is given up", kind: notify.Marketing, status: notify.NetworkError, reason: notify.ReasonUnanswered,
+			history: "queued unanswered gave_up", sends: 1},
+		{name: "without time to spare", expires: time.Minute, status: notify.NetworkError, reason: notify.ReasonUnanswered,
+			history: "queued unanswered gave_up", sends: 1},
+		{name: "a receipt shows up", during: evidence("late"), status: notify.Delivered, history: "queued unanswered resolved receipt", sends: 1},
+		{name: "a receipt without sender", during: func(w *world, desk *notify.Desk) {
+			w.receipt(desk, "late", notify.NotDelivered, func(r *notify.Receipt) { r.Recipient = patient })
+		}, status: notify.NotDelivered, reason: notify.ReasonReceipt, history: "queued unanswered resolved receipt", sends: 1},
+		{name: "a receipt for somebody else", during: func(w *world, desk *notify.Desk) {
+			w.receipt(desk, "late", notify.Delivered, func(r *notify.Receipt) { r.Recipient = "+41790000000" })
+		}, status: notify.Sent, history: "queued unanswered resent accepted", sends: 2},
+		{name: "a receipt of another sender", during: func(w *world, desk *notify.Desk) {
+			w.receipt(desk, "late", notify.Delivered, func(r *notify.Receipt) { r.Recipient, r.Sender = patient, "Andere" })
+		}, status: notify.Sent, history: "queued unanswered resent accepted", sends: 2},
+		{name: "a receipt after the resend harms nothing", after: evidence("late"), status: notify.Sent,
+			history: "queued unanswered resent accepted", sends: 2},
+		{name: "a receipt after giving up harms nothing", kind: notify.Marketing, after: evidence("late"), status: notify.NetworkError,
+			reason: notify.ReasonUnanswered, history: "queued unanswered gave_up", sends: 1},
+		{name: "the carrier has it", find: func(notify.Message) (notify.Submission, bool, error) {
+			return notify.Submission{IDs: []string{"found"}}, true, nil
+		}, after: evidence("found"), status: notify.Delivered, history: "queued unanswered resolved receipt", sends: 1},
+		{name: "the carrier hasn't", kind: notify.Marketing, find: func(notify.Message) (notify.Submission, bool, error) {
+			return notify.Submission{}, false, nil
+		}, status: notify.Sent, history: "queued unanswered not_found accepted", sends: 2},
+		{name: "the carrier can't say", expires: 10 * time.Minute, find: func(notify.Message) (notify.Submission, bool, error) {
+			return notify.Submission{}, false, errors.New("down")
+		}, status: notify.NetworkError, reason: notify.ReasonUnanswered, history: "queued unanswered gave_up", sends: 1},
+		{name: "withdrawn meanwhile", during: func(w *world, _ *notify.Desk) {
+			if w.withdraw(notify.MessageRef{AccountID: 1, ID: int64(w.count(`SELECT id FROM messages`))}) {
+				w.t.Error("withdrawn, although it may be with the carrier")
+			}
+		}, status: notify.NetworkError, reason: notify.ReasonUnanswered, history: "queued unanswered gave_up", sends: 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.carrier.script = func(n int, m notify.Message) (notify.Submission, error) {
+				if n == 0 {
+					return notify.Submission{}, refused(notify.ErrUnknown)
+				}
+				return notify.Submission{IDs: idsFor(m, n)}, tt.again
+			}
+			ref := w.enqueue(func(m *notify.NewMessage) {
+				if tt.kind != 0 {
+					m.Kind = tt.kind
+				}
+				if tt.expires != 0 {
+					m.Expires = epoch.Add(tt.expires)
+				}
+			})
+			d := w.dispatcher(func(c *notify.Config) {
+				if tt.find != nil {
+					c.Carriers = []notify.Carrier{finder{w.carrier, tt.find}}
+				}
+			})
+			desk := w.desk()
+			w.tick(d)
+			w.clock.Add(time.Second)
+			w.wantStatus(ref, notify.NotSent, notify.ReasonUnanswered)
+			if w.get(ref).DecideAt == nil {
+				t.Error("nothing says until when evidence is awaited")
+			}
+			if tt.during != nil {
+				tt.during(w, desk)
+			}
+			for range 30 {
+				w.clock.Add(30 * time.Second)
+				w.tick(d)
+			}
+			if tt.after != nil {
+				tt.after(w, desk)
+				w.tick(d)
+			}
+			w.wantStatus(ref, tt.status, tt.reason)
+			if got := whats(w.get(ref)); got != tt.history {
+				t.Errorf("history %q, want %q", got, tt.history)
+			}
+			if n := w.carrier.times(ref); n != tt.sends {
+				t.Errorf("submitted %d times, want %d", n, tt.sends)
+			}
+			if n := w.count(`SELECT count(*) FROM unanswered`); n != 0 {
+				t.Error("still unanswered")
+			}
+		})
+	}
+}
+
+// The first part was taken, the second not: the first part's receipt proves nothing.
+func TestUnanswered_partial(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.carrier.script = func(n int, m notify.Message) (notify.Submission, error) {
+		if n == 0 {
+			return notify.Submission{}, &notify.SendError{Kind: notify.ErrThrottled, Partial: notify.Submission{IDs: []string{"half"}}}
+		}
+		return notify.Submission{IDs: []string{"a", "b"}}, nil
+	}
+	ref := w.enqueue(long)
+	d, desk := w.dispatcher(nil), w.desk()
+	w.tick(d)
+	w.wantStatus(ref, notify.NotSent, notify.ReasonPartial)
+	w.receipt(desk, "half", notify.Delivered, func(r *notify.Receipt) { r.Recipient = patient })
+	w.clock.Add(2 * time.Second)
+	w.tick(d)
+	w.wantStatus(ref, notify.Sent, "")
+	w.receipt(desk, "a", notify.Delivered, nil)
+	w.wantStatus(ref, notify.Sent, "")
+	w.receipt(desk, "b", notify.Delivered, nil)
+	w.wantStatus(ref, notify.Delivered, "")
+}
+
+// Two texts to one person in doubt, one receipt: it is the first's. The second is resent.
+func TestUnanswered_severalToOnePerson(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.carrier.script = func(n int, m notify.Message) (notify.Submission, error) {
+		if n < 2 {
+			return notify.Submission{}, refused(notify.ErrUnknown)
+		}
+		return notify.Submission{IDs: idsFor(m, n)}, nil
+	}
+	d, desk := w.dispatcher(nil), w.desk()
+	first := w.enqueue(long)
+	w.tick(d)
+	w.clock.Add(time.Second)
+	second := w.enqueue(nil)
+	w.tick(d)
+	for _, id := range []string{"x1", "x2"} { // both segments of the first
+		w.receipt(desk, id, notify.Delivered, func(r *notify.Receipt) { r.Recipient = patient })
+	}
+	w.wantStatus(first, notify.Delivered, "")
+	w.wantStatus(second, notify.NotSent, notify.ReasonUnanswered)
+	w.clock.Add(2 * time.Minute)
+	w.tick(d)
+	w.wantStatus(second, notify.Sent, "")
+	if n := w.carrier.times(first); n != 1 {
+		t.Errorf("the first was submitted %d times", n)
+	}
+}
+
+// While another text to the person is on its way, an unknown receipt may be that one's.
+func TestUnanswered_evidenceWaitsForWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	desk := w.desk()
+	var doubted notify.MessageRef
+	w.carrier.script = func(n int, m notify.Message) (notify.Submission, error) {
+		if n == 0 {
+			return notify.Submission{}, refused(notify.ErrUnknown)
+		}
+		if n == 1 { // the receipt overtakes our answer
+			w.receipt(desk, "second", notify.Delivered, func(r *notify.Receipt) { r.Recipient = patient })
+			w.wantStatus(doubted, notify.NotSent, notify.ReasonUnanswered)
+		}
+		return notify.Submission{IDs: []string{[]string{"", "second", "third"}[n]}}, nil
+	}
+	d := w.dispatcher(nil)
+	doubted = w.enqueue(nil)
+	w.tick(d)
+	w.clock.Add(time.Second)
+	second := w.enqueue(nil)
+	w.tick(d)
+	w.wantStatus(second, notify.Delivered, "")
+	w.wantStatus(doubted, notify.NotSent, notify.ReasonUnanswered)
+	w.clock.Add(2 * time.Minute)
+	w.tick(d)
+	w.wantStatus(doubted, notify.Sent, "")
+}
+
+// A process dies with messages in its hands: the next takes them over when the lease is
+// over, not before, and not while it is renewed.
+func TestUnanswered_takeOver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ref := w.enqueue(nil)
+	w.exec(`WITH q AS (DELETE FROM queue RETURNING message_id)
+		INSERT INTO claims (account_id, carrier, owner, message_ids, attempts, claimed_at, lease_until)
+		SELECT 1, 'one', 'dead', array_agg(message_id), '{0}', $1, $2 FROM q`, epoch, epoch.Add(30*time.Second))
+	d := w.dispatcher(nil)
+	w.clock.Add(30*time.Second - time.Microsecond)
+	w.tick(d)
+	w.wantStatus(ref, notify.NotSent, "")
+	w.clock.Add(time.Microsecond)
+	w.tick(d)
+	w.wantStatus(ref, notify.NotSent, notify.ReasonUnanswered)
+	w.clock.Add(2 * time.Minute)
+	w.tick(d)
+	w.wantStatus(ref, notify.Sent, "")
+	if got := whats(w.get(ref)); !strings.Contains(got, "unanswered resent accepted") {
+		t.Errorf("history %q", got)
+	}
+}
+
+// A process so slow that it was taken for dead: what it learned still counts, and it
+// submits nothing more.
+func TestUnanswered_ownerWasOnlySlow(t *testing.T) {
+	t.Parallel()
+	for _, err := range []error{nil, refused(notify.ErrRejected), refused(notify.ErrTemporary)} {
+		w := newWorld(t)
+		other := w.dispatcher(nil)
+		w.carrier.script = func(n int, m notify.Message) (notify.Submission, error) {
+			if n == 0 {
+				w.clock.Add(time.Minute)
+				w.tick(other)
+				return notify.Submission{IDs: []string{"slow"}}, err
+			}
+			return notify.Submission{IDs: idsFor(m, n)}, nil
+		}
+		ref := w.enqueue(nil)
+		w.tick(w.dispatcher(nil))
+		want, reason := notify.Sent, notify.ReasonNone
+		switch {
+		case errors.Is(err, notify.ErrRejected):
+			want, reason = notify.Rejected, notify.ReasonRefused
+		case err != nil:
+			want, reason = notify.NotSent, notify.ReasonUnanswered
+		}
+		w.wantStatus(ref, want, reason)
+		w.clock.Add(3 * time.Minute)
+		w.tick(other)
+		sends := 1
+		if err != nil && reason == notify.ReasonUnanswered {
+			sends = 2
+		}
+		if n := w.carrier.times(ref); n != sends {
+			t.Errorf("%v: submitted %d times, want %d", err, n, sends)
+		}
+	}
+}
