@@ -14,10 +14,11 @@ import (
 	"rappel/migrations"
 )
 
-// recordError is a failure to note a failure: our own trouble.
+// recordError is our own trouble before or after a read. It is not noted with the
+// calendar, which therefore stays due; the account waits a little instead.
 type recordError struct{ err error }
 
-func (e *recordError) Error() string { return "note a failed read: " + e.err.Error() }
+func (e *recordError) Error() string { return "calendars: our own records: " + e.err.Error() }
 func (e *recordError) Unwrap() error { return e.err }
 
 // poll reads one calendar and commits what came. With mustSee it proves what stands
@@ -43,6 +44,9 @@ func (s *Syncer) poll(ctx context.Context, ref CalendarRef, conn ConnectionRef, 
 	}
 	t, err := s.load(ctx, ref)
 	if err != nil {
+		if !errors.Is(err, ErrNotSynced) {
+			err = &recordError{err}
+		}
 		return "", err
 	}
 	if mustSee && !s.knownAt(t).Before(since) {

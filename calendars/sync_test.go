@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jmoiron/sqlx"
 
 	"rappel/migrations/dbtest"
 )
@@ -566,6 +567,49 @@ func TestSyncer_PanicIsContained(t *testing.T) {
 	if c := b.calendar("main"); c.Failures != 1 || c.Problem != ProblemInternal {
 		t.Errorf("calendar: %+v", c)
 	}
+}
+
+// What fails before anything can be noted with the calendar must not make the account
+// due again at once, for ever; and other accounts go on.
+func TestSyncer_TroubleOfOurOwnWaits(t *testing.T) {
+	t.Parallel()
+	for name, trouble := range map[string]func(){"an error": nil, "a panic": func() { panic("a bug in the Sink") }} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			b.fake.set("main", at("a", morning.Add(day)))
+			b.watching("main")
+			c := b.config
+			blind := &blindSink{ledger: b.sink, trouble: trouble}
+			c.Sink = blind
+			b.syncer = NewSyncer(c)
+			b.tick()
+			b.tick()
+			if blind.asked != 1 {
+				t.Errorf("asked %d times, want 1", blind.asked)
+			}
+			b.clock.advance(afterOwnTrouble)
+			b.tick()
+			b.wantHeard("new a")
+		})
+	}
+}
+
+// blindSink can't tell a horizon the first time.
+type blindSink struct {
+	*ledger
+	trouble func()
+	asked   int
+}
+
+func (s *blindSink) Horizon(ctx context.Context, tx *sqlx.Tx, cal CalendarRef) (time.Duration, error) {
+	if s.asked++; s.asked > 1 {
+		return s.ledger.Horizon(ctx, tx, cal)
+	}
+	if s.trouble != nil {
+		s.trouble()
+	}
+	return 0, errors.New("no rules to be had")
 }
 
 func TestSyncer_RunEndsAndFinishesWhatIsInHand(t *testing.T) {
