@@ -1,0 +1,64 @@
+package notify_test
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"rappel/migrations/dbtest"
+	"rappel/notify"
+)
+
+// nullCarrier takes everything at once.
+type nullCarrier struct{ n atomic.Int64 }
+
+func (c *nullCarrier) Name() string { return "null" }
+func (c *nullCarrier) Window() int  { return 4000 }
+func (c *nullCarrier) Send(context.Context, notify.Message) (notify.Submission, error) {
+	return notify.Submission{IDs: []string{"null-" + strconv.FormatInt(c.n.Add(1), 36)}}, nil
+}
+
+// BenchmarkDispatch measures claim, submission to a carrier that does nothing, and record:
+// messages a second through the store. Accounts decide how large batches get.
+func BenchmarkDispatch(b *testing.B) {
+	for _, accounts := range []int{1, 10, 1000} {
+		b.Run(fmt.Sprintf("accounts=%d", accounts), func(b *testing.B) {
+			dsn, err := notify.DispatchDSN(dbtest.NewDSN(b))
+			if err != nil {
+				b.Fatal(err)
+			}
+			db := dbtest.Open(b, dsn)
+			for _, q := range []string{
+				`INSERT INTO accounts (account_id, business, created_at) SELECT i, 'x', now() FROM generate_series(1, $2) i WHERE $1 > 0`,
+				`WITH m AS (INSERT INTO messages (account_id, kind, reference, origin, recipient, sender, body, encoding, segments, units, send_at, expires_at, created_at)
+				 SELECT 1 + i % $2, 1, 'r' || i, 'bench', '+41' || (790000000 + i), 'Praxis', rpad('x', 120, 'y'), 0, 1, 120, now(), now() + interval '1 day', now()
+				 FROM generate_series(1, $1) i RETURNING account_id, id, send_at)
+				 INSERT INTO queue (account_id, message_id, priority, send_at) SELECT account_id, id, 1, send_at FROM m`,
+				`INSERT INTO due (account_id, kind, due_at) SELECT i, 'dispatch', now() FROM generate_series(1, $2) i WHERE $1 > 0`,
+			} {
+				if _, err := db.Exec(q, b.N, accounts); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if _, err := db.Exec(`ANALYZE`); err != nil {
+				b.Fatal(err)
+			}
+			c := &nullCarrier{}
+			d, err := notify.NewDispatcher(notify.Config{DB: db, Carriers: []notify.Carrier{c}, Batch: 2000, Workers: 4})
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ResetTimer()
+			start := time.Now()
+			for int(c.n.Load()) < b.N {
+				if _, err := d.Tick(context.Background()); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.N)/time.Since(start).Seconds(), "msg/s")
+		})
+	}
+}
