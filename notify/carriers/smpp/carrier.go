@@ -13,15 +13,6 @@ import (
 	"rappel/notify"
 )
 
-// Options are what a Carrier needs of its surroundings. The zero value is usual.
-type Options struct {
-	Log     *slog.Logger                    // nil: none
-	Now     func() time.Time                // nil: time.Now
-	Wait    Wait                            // nil: real timers
-	Backoff func(attempt int) time.Duration // pause before bind attempt+1; nil: half a second doubling to a minute
-	TLS     *tls.Config                     // nil: the system's certificates and the host's name
-}
-
 // Carrier is one gateway. Between New and Run, and after Run, Sends wait for a
 // link and then fail with ErrTemporary.
 type Carrier struct {
@@ -48,12 +39,12 @@ var (
 
 // New returns the carrier for cfg, which comes from ParseURL or DefaultConfig. It
 // connects only in Run and Check. The error is an ErrConfig.
-func New(cfg Config, o Options) (*Carrier, error) {
+func New(cfg Config) (*Carrier, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	c := &Carrier{
-		cfg: cfg, log: o.Log, now: o.Now, wait: o.Wait, backoff: o.Backoff, tls: o.TLS,
+		cfg: cfg, log: cfg.Log, now: cfg.Now, wait: cfg.Wait, backoff: cfg.Backoff, tls: cfg.TLSConfig,
 		pool: pool{window: cfg.Window}, ids: ids{form: cfg.ID}, references: newReferences(), replies: newReplies(),
 	}
 	if c.log == nil {

@@ -31,7 +31,8 @@ func TestSend_beforeBind(t *testing.T) {
 		t.Fatal(err)
 	}
 	clk := newClock()
-	c, err := New(cfg, Options{Wait: clk.wait})
+	cfg.Wait = clk.wait
+	c, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +95,7 @@ func TestCheck(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, err := New(cfg, Options{})
+		c, err := New(cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -289,7 +290,9 @@ func TestSend_rateCountsParts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := New(cfg, Options{Wait: wait, Now: func() time.Time { mu.Lock(); defer mu.Unlock(); return now }})
+	cfg.Wait = wait
+	cfg.Now = func() time.Time { mu.Lock(); defer mu.Unlock(); return now }
+	c, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -387,16 +390,17 @@ func TestRun_overTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	trusting, err := New(cfg, Options{TLS: &tls.Config{RootCAs: roots}})
+	strict, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.TLSConfig = &tls.Config{RootCAs: roots}
+	trusting, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := trusting.Check(t.Context()); err != nil {
 		t.Errorf("known certificate: %v", err)
-	}
-	strict, err := New(cfg, Options{})
-	if err != nil {
-		t.Fatal(err)
 	}
 	if err := strict.Check(t.Context()); err == nil {
 		t.Error("an unknown certificate was accepted")
@@ -533,7 +537,7 @@ func TestSend_onTheWire(t *testing.T) {
 }
 
 func TestSend_cannotBeWritten(t *testing.T) {
-	c, err := New(func() Config { c := DefaultConfig(); c.Address = "127.0.0.1:1"; return c }(), Options{})
+	c, err := New(func() Config { c := DefaultConfig(); c.Address = "127.0.0.1:1"; return c }())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,8 +1,10 @@
 package smpp
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/url"
 	"strconv"
@@ -53,6 +55,13 @@ type Config struct {
 	Receipts             bool
 	Validity             bool
 	Zone                 *time.Location
+
+	// What the surroundings give; ParseURL leaves these nil, and nil is usual.
+	Log       *slog.Logger                    // nil: none
+	Now       func() time.Time                // nil: time.Now
+	Wait      Wait                            // nil: real timers
+	Backoff   func(attempt int) time.Duration // pause before bind attempt+1; nil: half a second doubling to a minute
+	TLSConfig *tls.Config                     // nil: the system's certificates and the host's name
 }
 
 // DefaultConfig returns what a URL without parameters means.

@@ -71,7 +71,7 @@ func FuzzParseURL(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if _, err := New(cfg, Options{}); err != nil {
+		if _, err := New(cfg); err != nil {
 			t.Errorf("%q parses but New says %v", s, err)
 		}
 	})

@@ -128,7 +128,8 @@ func attach(t *testing.T, in notify.Inbox, smsc *standin.SMSC, query string, c *
 	if c == nil {
 		c = newClock(WaitReconnect)
 	}
-	carrier, err := New(parsed, Options{Wait: c.wait, Backoff: func(int) time.Duration { return 0 }})
+	parsed.Wait, parsed.Backoff = c.wait, func(int) time.Duration { return 0 }
+	carrier, err := New(parsed)
 	if err != nil {
 		t.Fatal(err)
 	}

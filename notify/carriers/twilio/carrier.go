@@ -20,13 +20,6 @@ import (
 	"rappel/notify"
 )
 
-// Options are what a Carrier needs of its surroundings. The zero value is usual.
-type Options struct {
-	Client *http.Client     // nil: one of its own
-	Log    *slog.Logger     // nil: none
-	Now    func() time.Time // nil: time.Now
-}
-
 // Carrier is one account at Twilio.
 type Carrier struct {
 	cfg      Config
@@ -44,12 +37,13 @@ var (
 	_ notify.Checker = (*Carrier)(nil)
 )
 
-// New returns the carrier for cfg. The error is an ErrConfig.
-func New(cfg Config, o Options) (*Carrier, error) {
+// New returns the carrier for cfg. A nil client means one of its own. The error
+// is an ErrConfig.
+func New(cfg Config, client *http.Client) (*Carrier, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	c := &Carrier{cfg: cfg, log: o.Log, now: o.Now, callback: cfg.callback()}
+	c := &Carrier{cfg: cfg, log: cfg.Log, now: cfg.Now, callback: cfg.callback()}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
@@ -57,17 +51,17 @@ func New(cfg Config, o Options) (*Carrier, error) {
 	if c.now == nil {
 		c.now = time.Now
 	}
-	client := http.Client{}
-	if o.Client != nil {
-		client = *o.Client
+	own := http.Client{}
+	if client != nil {
+		own = *client
 	} else {
 		t := http.DefaultTransport.(*http.Transport).Clone()
 		t.MaxIdleConnsPerHost = cfg.Window
-		client.Transport = t
+		own.Transport = t
 	}
 	// A redirect would carry the text elsewhere; it is an answer like any other.
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	c.client = &client
+	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	c.client = &own
 	if cfg.Rate > 0 {
 		c.limit = rate.NewLimiter(rate.Limit(cfg.Rate), max(10, int(cfg.Rate))) // a message may have ten segments
 	}

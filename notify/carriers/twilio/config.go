@@ -3,6 +3,7 @@ package twilio
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/url"
 	"strconv"
@@ -13,7 +14,7 @@ import (
 // ErrConfig says that a URL or Config can't work. Its text carries no token.
 var ErrConfig = errors.New("twilio: configuration")
 
-// Config is one account at Twilio. ParseURL fills in all but BaseURL.
+// Config is one account at Twilio. ParseURL fills in all down to Timeout.
 type Config struct {
 	Name             string
 	SID, Token       string
@@ -22,7 +23,10 @@ type Config struct {
 	Window           int
 	Rate             float64 // segments per second, 0 = no limit
 	Timeout          time.Duration
-	BaseURL          string // ours, as Twilio reaches it; "" = no status callbacks
+
+	StatusCallback string           // where Twilio reaches ServeHook; "" = no receipts
+	Log            *slog.Logger     // nil: none
+	Now            func() time.Time // nil: time.Now
 }
 
 // ParseURL reads a carrier URL; see the package's doc. Every parameter it doesn't
@@ -98,14 +102,17 @@ func (c Config) Validate() error {
 
 // callback is the URL for status callbacks, or "".
 func (c Config) callback() string {
-	base, err := url.Parse(c.BaseURL)
-	if err != nil || base.Host == "" {
+	ours, err := url.Parse(c.StatusCallback)
+	if err != nil || ours.Host == "" {
 		return ""
 	}
-	if api, err := url.Parse(c.API); err != nil || isLoopback(base.Hostname()) && !isLoopback(api.Hostname()) {
+	if api, err := url.Parse(c.API); err != nil || isLoopback(ours.Hostname()) && !isLoopback(api.Hostname()) {
 		return ""
 	}
-	return strings.TrimSuffix(c.BaseURL, "/") + "/hooks/" + c.Name + overrides
+	if ours.Fragment != "" {
+		return c.StatusCallback
+	}
+	return c.StatusCallback + overrides
 }
 
 // overrides ask Twilio to repeat a callback up to five times, whatever went wrong.

@@ -42,6 +42,6 @@
 //   - The signature is tried with and without the standard port and the fragment:
 //     Twilio's own libraries do the former, and on the latter its documentation is
 //     silent.
-//   - Without a public base URL no StatusCallback is asked for, nor towards Twilio
+//   - Without a StatusCallback of ours none is asked for, nor towards Twilio
 //     itself with a loopback one: it refuses such URLs, and the message with it.
 package twilio

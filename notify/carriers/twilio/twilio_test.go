@@ -51,8 +51,8 @@ func start(t *testing.T, in notify.Inbox, query string, now func() time.Time) *r
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.BaseURL = r.hooks.URL
-	if r.carrier, err = New(cfg, Options{Client: r.api.Client(), Now: now}); err != nil {
+	cfg.StatusCallback, cfg.Now = r.hookURL(), now
+	if r.carrier, err = New(cfg, r.api.Client()); err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -326,7 +326,7 @@ func TestFind_doubtIsAnError(t *testing.T) {
 	for _, body := range []string{"", "<html>", "{}", `{"messages":[{"sid":"SM1","date_created":"yesterday"}]}`,
 		`{"messages":[],"next_page_uri":"https://elsewhere.example/"}`} {
 		api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) }))
-		c, err := New(Config{Name: "twilio", SID: sid, Token: token, API: api.URL, Window: 1, Timeout: time.Minute}, Options{})
+		c, err := New(Config{Name: "twilio", SID: sid, Token: token, API: api.URL, Window: 1, Timeout: time.Minute}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -391,15 +391,17 @@ func TestCheck(t *testing.T) {
 }
 
 func TestConfig_callback(t *testing.T) {
-	for _, tt := range []struct{ api, base, want string }{
-		{"https://api.twilio.com", "https://rappel.example", "https://rappel.example/hooks/twilio#rc=5&rp=all"},
-		{"https://api.twilio.com", "https://rappel.example/", "https://rappel.example/hooks/twilio#rc=5&rp=all"},
-		{"https://api.twilio.com", "http://127.0.0.1:8080", ""},
-		{"http://127.0.0.1:9", "http://127.0.0.1:8080", "http://127.0.0.1:8080/hooks/twilio#rc=5&rp=all"},
-		{"https://api.twilio.com", "", ""},
+	const real, loopback = "https://api.twilio.com", "http://127.0.0.1:9"
+	for _, tt := range []struct{ api, ours, want string }{
+		{real, "https://rappel.example/hooks/twilio", "https://rappel.example/hooks/twilio#rc=5&rp=all"},
+		{real, "https://rappel.example/hooks/twilio#rc=1", "https://rappel.example/hooks/twilio#rc=1"},
+		{real, "http://127.0.0.1:8080/hooks/twilio", ""},
+		{loopback, "http://127.0.0.1:8080/hooks/twilio", "http://127.0.0.1:8080/hooks/twilio#rc=5&rp=all"},
+		{real, "", ""},
+		{real, "/hooks/twilio", ""},
 	} {
-		if got := (Config{Name: "twilio", API: tt.api, BaseURL: tt.base}).callback(); got != tt.want {
-			t.Errorf("%s, %s: got %q, want %q", tt.api, tt.base, got, tt.want)
+		if got := (Config{API: tt.api, StatusCallback: tt.ours}).callback(); got != tt.want {
+			t.Errorf("%s, %s: got %q, want %q", tt.api, tt.ours, got, tt.want)
 		}
 	}
 }
