@@ -1,0 +1,387 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/robfig/cron/v3"
+
+	"rappel/calendars"
+	"rappel/calendars/google"
+	"rappel/calendars/outlook"
+	"rappel/migrations"
+	"rappel/notify"
+	"rappel/notify/carriers/sandbox"
+	"rappel/notify/carriers/smpp"
+	"rappel/notify/carriers/twilio"
+	"rappel/reminders"
+	"rappel/web"
+	"rappel/web/accounts"
+)
+
+// app is one process's share of the product, wired and not yet running.
+type app struct {
+	cfg        Config
+	log        *slog.Logger
+	now        func() time.Time
+	pools      pools
+	metrics    *metrics
+	carriers   []notify.Carrier
+	sandbox    *sandbox.Carrier // nil unless configured
+	desk       *notify.Desk
+	dispatcher *notify.Dispatcher
+	syncer     *calendars.Syncer
+	clerk      *reminders.Clerk
+	accounts   *accounts.Store
+	sessions   *web.SessionStore
+	calendars  *calendars.Store
+	web        *web.Server
+}
+
+// extras is what `rappel dev` and tests change about an app.
+type extras struct {
+	now    func() time.Time // nil = time.Now
+	dev    *web.DevLinks
+	steady bool                     // poll at the cron's own pace
+	phone  func(inbox notify.Inbox) // told the inbox, for stand-ins that write to it
+}
+
+// newApp opens the database and wires every room. Nothing runs yet; the caller
+// must close it.
+func newApp(ctx context.Context, cfg Config, log *slog.Logger, x extras) (a *app, err error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	seal, secret, err := loadKeyset(cfg.Keyset)
+	if err != nil {
+		return nil, err
+	}
+	a = &app{cfg: cfg, log: log, now: x.now, metrics: newMetrics()}
+	if a.now == nil {
+		a.now = time.Now
+	}
+	if a.pools, err = openPools(ctx, cfg.DatabaseURL); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.pools.close())
+		}
+	}()
+	if n, err := migrations.Pending(ctx, a.pools.owner.DB); err != nil {
+		return nil, err
+	} else if n > 0 {
+		return nil, fmt.Errorf("the database lacks %d steps of the schema; run 'rappel migrate up'", n)
+	}
+	a.metrics.watchQueue(a.pools.owner, a.now)
+	alarm := func(_ context.Context, kind string) { a.metrics.alarms.WithLabelValues(kind).Inc() }
+
+	// notify
+	if a.carriers, err = a.buildCarriers(cfg.Carriers); err != nil {
+		return nil, err
+	}
+	outbox := notify.NewOutbox(a.now)
+
+	// reminders and calendars know each other through small interfaces only.
+	a.calendars = calendars.NewStore(a.pools.owner, seal)
+	planner := reminders.NewPlanner(reminders.PlannerConfig{Events: a.calendars, Outbox: outbox, Debounce: cfg.Debounce, Log: log})
+	calendarsConfig := calendars.Config{
+		DB: a.pools.owner, Sealer: seal, Providers: a.providers(), Sink: planner, BaseURL: cfg.BaseURL,
+		Now: a.now, Log: log, Alarm: alarm, Meter: a.metrics, Steady: x.steady,
+	}
+	a.syncer = calendars.NewSyncer(calendarsConfig)
+	a.clerk = reminders.NewClerk(reminders.ClerkConfig{DB: a.pools.owner, Verifier: a.syncer, Outbox: outbox, Now: a.now, Log: log})
+	notifyConfig := notify.Config{
+		DB: a.pools.dispatch, Carriers: a.carriers, Gate: reminders.NewGate(reminders.GateConfig{DB: a.pools.owner, Verifier: a.syncer, Log: log}),
+		Observer: observers{planner, a.metrics}, Now: a.now, Log: log,
+		Alarm: func(ctx context.Context, carrier string, err error) {
+			alarm(ctx, "carrier_misconfigured")
+			log.ErrorContext(ctx, "carrier refuses our configuration", slog.String("carrier", carrier), slog.Any("err", err))
+		},
+		ClaimLease: cfg.LeaseFor, UnansweredWait: cfg.UnansweredWait,
+	}
+	if a.dispatcher, err = notify.NewDispatcher(notifyConfig); err != nil {
+		return nil, err
+	}
+	if a.desk, err = notify.NewDesk(notifyConfig); err != nil {
+		return nil, err
+	}
+
+	// web: the same stores over the pool that row-level security binds
+	if a.accounts, err = accounts.NewStore(accounts.Config{DB: a.pools.owner, Secret: secret, Now: a.now}); err != nil {
+		return nil, err
+	}
+	a.sessions = web.NewSessionStore(a.pools.owner, a.now)
+	webStore := calendars.NewStore(a.pools.web, seal)
+	webPlanner := reminders.NewPlanner(reminders.PlannerConfig{Events: webStore, Outbox: outbox, Debounce: cfg.Debounce, Log: log})
+	calendarsConfig.DB, calendarsConfig.Sink = a.pools.web, webPlanner
+	a.web, err = web.New(web.Config{
+		DB: a.pools.web, Sessions: a.sessions, Accounts: a.accounts, Now: a.now, Log: log, BaseURL: cfg.BaseURL, Secure: cfg.secure(),
+		Ready: a.ready, Metrics: a.metrics.handler(), Dev: x.dev,
+		Rooms: web.Rooms{
+			Hooks: a.hooks(), Inbox: a.desk, Providers: providerNames(calendarsConfig.Providers),
+			Calendars: webStore, Connector: calendars.NewConnector(calendarsConfig), Planner: webPlanner,
+			Templates: reminders.NewTemplates(a.pools.web, a.now), Rules: reminders.NewRules(a.pools.web, a.now, webPlanner, a.syncer),
+			Settings: reminders.NewSettings(a.pools.web, a.now, webPlanner), Planned: reminders.NewStore(a.pools.web),
+			Messages: notify.NewStore(a.pools.web),
+		},
+	})
+	return a, err
+}
+
+// ready is what /readyz answers: the database is there and has our schema.
+func (a *app) ready(ctx context.Context) error {
+	n, err := migrations.Pending(ctx, a.pools.owner.DB)
+	if err != nil {
+		return errors.New("the database does not answer")
+	}
+	if n > 0 {
+		return fmt.Errorf("the database lacks %d steps of the schema", n)
+	}
+	return nil
+}
+
+// providers lists the calendar services that have a client id.
+func (a *app) providers() []calendars.Provider {
+	var all []calendars.Provider
+	c := a.cfg
+	if c.GoogleClientID != "" {
+		all = append(all, google.New(google.Config{ClientID: c.GoogleClientID, ClientSecret: c.GoogleClientSecret,
+			AuthURL: c.GoogleAuthURL, TokenURL: c.GoogleTokenURL, APIURL: c.GoogleAPIURL}))
+	}
+	if c.MicrosoftClientID != "" {
+		all = append(all, outlook.New(outlook.Config{ClientID: c.MicrosoftClientID, ClientSecret: c.MicrosoftClientSecret,
+			AuthorityURL: c.MicrosoftAuthorityURL, GraphURL: c.MicrosoftGraphURL}))
+	}
+	return all
+}
+
+func providerNames(all []calendars.Provider) []string {
+	var names []string
+	for _, p := range all {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+// buildCarriers makes the carriers of RAPPEL_CARRIERS; the first is the default.
+func (a *app) buildCarriers(list string) ([]notify.Carrier, error) {
+	var all []notify.Carrier
+	for _, raw := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' || r == '\t' }) {
+		u, err := url.Parse(raw)
+		if err != nil {
+			return nil, fmt.Errorf("RAPPEL_CARRIERS: entry %d is not a URL", len(all)+1) // not quoted: it holds a password
+		}
+		c, err := a.buildCarrier(u)
+		if err != nil {
+			return nil, fmt.Errorf("RAPPEL_CARRIERS: entry %d (%s): %w", len(all)+1, u.Scheme, err)
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+func (a *app) buildCarrier(u *url.URL) (notify.Carrier, error) {
+	switch u.Scheme {
+	case "smpp", "smpps":
+		cfg, err := smpp.ParseURL(u)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Log = a.log
+		return smpp.New(cfg)
+	case "twilio":
+		cfg, err := twilio.ParseURL(u)
+		if err != nil {
+			return nil, err
+		}
+		cfg.StatusCallback = a.cfg.BaseURL + "/hooks/twilio"
+		return twilio.New(cfg, nil)
+	case "sandbox":
+		cfg, err := sandbox.ParseURL(u)
+		if err != nil {
+			return nil, err
+		}
+		cfg.DB, cfg.Now, cfg.Log = a.pools.owner, a.now, a.log
+		c, err := sandbox.New(cfg)
+		a.sandbox = c
+		return c, err
+	}
+	return nil, errors.New("unknown kind of carrier; known are smpp, smpps, twilio, sandbox")
+}
+
+// hooks are the carriers that receive by HTTP, by name.
+func (a *app) hooks() map[string]notify.Webhook {
+	hooks := map[string]notify.Webhook{}
+	for _, c := range a.carriers {
+		if h, ok := c.(notify.Webhook); ok {
+			hooks[c.Name()] = h
+		}
+	}
+	return hooks
+}
+
+// observers tells each of several in turn; the first error stops and undoes all.
+type observers []notify.Observer
+
+// StatusChanged implements notify.Observer.
+func (o observers) StatusChanged(ctx context.Context, tx *sqlx.Tx, changes []notify.StatusChange) error {
+	for _, each := range o {
+		if err := each.StatusChanged(ctx, tx, changes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// roles are the shares of the work a process can take.
+type roles struct{ web, sync, remind, dispatch bool }
+
+func parseRoles(words []string) (r roles, err error) {
+	for _, w := range words {
+		switch strings.TrimSpace(w) {
+		case "web":
+			r.web = true
+		case "sync":
+			r.sync = true
+		case "remind":
+			r.remind = true
+		case "dispatch":
+			r.dispatch = true
+		default:
+			return r, fmt.Errorf("unknown role %q; known are web, sync, remind, dispatch", w)
+		}
+	}
+	if r == (roles{}) {
+		return r, errors.New("no role given; known are web, sync, remind, dispatch")
+	}
+	return r, nil
+}
+
+// services lists what runs for the roles, in the order of starting: what others
+// hand work to comes first, so that a stop, in reverse, loses nothing.
+func (a *app) services(r roles, listener net.Listener) []service {
+	var all []service
+	if r.dispatch {
+		for _, c := range a.carriers {
+			if s, ok := c.(notify.Session); ok {
+				all = append(all, service{"carrier " + c.Name(), func(ctx context.Context) error { return s.Run(ctx, a.desk) }})
+			}
+		}
+		all = append(all, service{"dispatch", a.dispatcher.Run})
+	}
+	if r.remind {
+		all = append(all, service{"remind", a.clerk.Run})
+	}
+	if r.sync {
+		all = append(all, service{"sync", a.syncer.Run})
+	}
+	all = append(all, service{"housekeeping", func(ctx context.Context) error { return a.housekeeping(ctx, r) }})
+	if r.web {
+		all = append(all, service{"web", func(ctx context.Context) error { return serveHTTP(ctx, listener, a.web, a.log, a.cfg.StopAfter) }})
+	}
+	return all
+}
+
+// housekeeping runs the jobs that have their hour, as cron entries.
+func (a *app) housekeeping(ctx context.Context, r roles) error {
+	c := cron.New(cron.WithLocation(time.UTC), cron.WithChain(cron.SkipIfStillRunning(cron.DiscardLogger)))
+	job := func(spec, name string, do func(context.Context) error) error {
+		_, err := c.AddFunc(spec, func() {
+			if err := do(ctx); err != nil && ctx.Err() == nil {
+				a.log.ErrorContext(ctx, "housekeeping failed", slog.String("job", name), slog.Any("err", err))
+			}
+		})
+		return err
+	}
+	var errs []error
+	if r.web {
+		errs = append(errs, job("@every 1h", "sessions", a.sessions.Sweep), job("@every 15m", "login attempts", a.accounts.Sweep))
+	}
+	if r.sync {
+		errs = append(errs, job("17 3 * * *", "old appointments", a.purgeEvents))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	c.Start()
+	<-ctx.Done()
+	<-c.Stop().Done()
+	return nil
+}
+
+// keepEvents is how long an appointment is kept after its end: long enough to
+// answer why somebody got no text, no longer.
+const keepEvents = 90 * 24 * time.Hour
+
+// purgeEvents removes appointments long past, account by account.
+func (a *app) purgeEvents(ctx context.Context) error {
+	var ids []int64
+	if err := a.pools.owner.SelectContext(ctx, &ids, `SELECT account_id FROM accounts ORDER BY account_id`); err != nil {
+		return fmt.Errorf("list accounts: %w", err)
+	}
+	for _, id := range ids {
+		for {
+			n, err := a.calendars.PurgeBefore(ctx, id, a.now().Add(-keepEvents), 500)
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// serveHTTP serves h on l until ctx ends, then lets requests under way finish.
+func serveHTTP(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger, patience time.Duration) error {
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
+	failed := make(chan error, 1)
+	go func() { failed <- srv.Serve(l) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience/2)
+	defer cancel()
+	if err := srv.Shutdown(stopCtx); err != nil {
+		return errors.Join(err, srv.Close())
+	}
+	return nil
+}
+
+// close ends the connections to the database.
+func (a *app) close() error { return a.pools.close() }
+
+// ringAll presses the doorbell of every watched calendar, as a push notification
+// would. It is how the stand-ins of `rappel dev` make changes show at once.
+func (a *app) ringAll(ctx context.Context) error {
+	var refs []calendars.CalendarRef
+	rows := []struct {
+		AccountID int64 `db:"account_id"`
+		ID        int64 `db:"id"`
+	}{}
+	if err := a.pools.owner.SelectContext(ctx, &rows, `SELECT account_id, id FROM calendars WHERE watched`); err != nil {
+		return fmt.Errorf("list watched calendars: %w", err)
+	}
+	for _, r := range rows {
+		refs = append(refs, calendars.CalendarRef{AccountID: r.AccountID, ID: r.ID})
+	}
+	for _, ref := range refs {
+		if err := migrations.InAccount(ctx, a.pools.owner, ref.AccountID, func(tx *sqlx.Tx) error { return a.syncer.Ring(ctx, tx, ref) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}

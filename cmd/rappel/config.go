@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	_ "github.com/lib/pq"
+
+	"rappel/migrations"
+	"rappel/notify"
+)
+
+// Config is everything a running Rappel can be told. Every field is a flag and an
+// environment variable; units and defaults stand in the help.
+type Config struct {
+	databaseConfig
+	Listen   string `env:"RAPPEL_LISTEN" default:"127.0.0.1:8080" help:"Address the web listens on (host:port)."`
+	BaseURL  string `env:"RAPPEL_BASE_URL" placeholder:"URL" help:"Public URL of the web, as providers and gateways reach it. Default: http:// and the listen address."`
+	Keyset   string `env:"RAPPEL_KEYSET" placeholder:"JSON|FILE" help:"Tink keyset (AEAD) that seals tokens and calendar texts: the JSON itself or a file's path. Make one with 'rappel keyset create'."`
+	Carriers string `env:"RAPPEL_CARRIERS" placeholder:"URL,…" help:"SMS carriers as URLs, separated by commas or spaces, the first is the default: smpp://user:pass@host:2775?window=50&rate=200&binds=2, twilio://SID:TOKEN@api.twilio.com, sandbox://."`
+
+	GoogleClientID     string `env:"RAPPEL_GOOGLE_CLIENT_ID" help:"OAuth client id at Google; empty turns Google off."`
+	GoogleClientSecret string `env:"RAPPEL_GOOGLE_CLIENT_SECRET" help:"OAuth client secret at Google."`
+	GoogleAuthURL      string `env:"RAPPEL_GOOGLE_AUTH_URL" placeholder:"URL" help:"Authorization endpoint. Default: Google's own."`
+	GoogleTokenURL     string `env:"RAPPEL_GOOGLE_TOKEN_URL" placeholder:"URL" help:"Token endpoint; revocation is its sibling 'revoke'. Default: Google's own."`
+	GoogleAPIURL       string `env:"RAPPEL_GOOGLE_API_URL" placeholder:"URL" help:"Calendar API, with or without /calendar/v3. Default: Google's own."`
+
+	MicrosoftClientID     string `env:"RAPPEL_MICROSOFT_CLIENT_ID" help:"OAuth client id at Microsoft; empty turns Outlook off."`
+	MicrosoftClientSecret string `env:"RAPPEL_MICROSOFT_CLIENT_SECRET" help:"OAuth client secret at Microsoft."`
+	MicrosoftAuthorityURL string `env:"RAPPEL_MICROSOFT_AUTHORITY_URL" placeholder:"URL" help:"Authority with its tenant segment, before /oauth2/v2.0. Default: https://login.microsoftonline.com/common."`
+	MicrosoftGraphURL     string `env:"RAPPEL_MICROSOFT_GRAPH_URL" placeholder:"URL" help:"Microsoft Graph, with or without /v1.0. Default: Microsoft's own."`
+
+	Debounce       time.Duration `env:"RAPPEL_DEBOUNCE" default:"2m" help:"How long an appointment must stay unchanged before a reminder that is due already leaves."`
+	UnansweredWait time.Duration `env:"RAPPEL_UNANSWERED_WAIT" default:"2m" help:"How long evidence is awaited for a message whose fate a crash or time-out left open."`
+	LeaseFor       time.Duration `env:"RAPPEL_LEASE" default:"30s" help:"How long a process holds work before another may take it over, should it die."`
+	StopAfter      time.Duration `env:"RAPPEL_STOP_AFTER" default:"25s" help:"How long a graceful stop may take."`
+	LogLevel       string        `env:"RAPPEL_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least level logged: debug, info, warn, error."`
+	LogFormat      string        `env:"RAPPEL_LOG_FORMAT" default:"text" enum:"text,json" help:"Form of log lines: text or json."`
+}
+
+// databaseConfig is what subcommands need that only talk to the database.
+type databaseConfig struct {
+	DatabaseURL string `env:"RAPPEL_DATABASE_URL" placeholder:"URL" help:"PostgreSQL 15 or newer: postgres://user:password@host:port/name."`
+}
+
+// open returns the owner's pool after one successful ping.
+func (c databaseConfig) open(ctx context.Context, max int) (*sqlx.DB, error) {
+	if c.DatabaseURL == "" {
+		return nil, errors.New("RAPPEL_DATABASE_URL is not set; give the PostgreSQL database as postgres://user:password@host:port/name, or try 'rappel dev', which brings its own")
+	}
+	return openPool(ctx, c.DatabaseURL, max)
+}
+
+// openPool connects to dsn with at most max connections. Errors never show the DSN,
+// which holds a password.
+func openPool(ctx context.Context, dsn string, max int) (*sqlx.DB, error) {
+	db, err := sqlx.Open("postgres", dsn)
+	if err != nil {
+		return nil, fmt.Errorf("RAPPEL_DATABASE_URL can't be read: want postgres://user:password@host:port/name")
+	}
+	db.SetMaxOpenConns(max)
+	db.SetMaxIdleConns(max)
+	db.SetConnMaxIdleTime(5 * time.Minute)
+	pingCtx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if err := db.PingContext(pingCtx); err != nil {
+		return nil, errors.Join(fmt.Errorf("the database does not answer; check RAPPEL_DATABASE_URL and that the server runs: %w", err), db.Close())
+	}
+	return db, nil
+}
+
+// pools are the connections of one process: one database, three ways to work on it.
+type pools struct {
+	owner    *sqlx.DB // sync, remind, and the directory
+	web      *sqlx.DB // role rappel_web: row-level security applies
+	dispatch *sqlx.DB // owner, with the planner settings the dispatcher needs
+}
+
+func openPools(ctx context.Context, dsn string) (p pools, err error) {
+	if dsn == "" {
+		_, err := databaseConfig{}.open(ctx, 0)
+		return p, err
+	}
+	webDSN, err := migrations.WebDSN(dsn)
+	if err != nil {
+		return p, err
+	}
+	dispatchDSN, err := notify.DispatchDSN(dsn)
+	if err != nil {
+		return p, err
+	}
+	if p.owner, err = openPool(ctx, dsn, 16); err != nil {
+		return p, err
+	}
+	if p.web, err = openPool(ctx, webDSN, 16); err != nil {
+		return p, errors.Join(err, p.close())
+	}
+	if p.dispatch, err = openPool(ctx, dispatchDSN, 8); err != nil {
+		return p, errors.Join(err, p.close())
+	}
+	return p, nil
+}
+
+func (p pools) close() error {
+	var errs []error
+	for _, db := range []*sqlx.DB{p.dispatch, p.web, p.owner} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// validate fills what follows from other fields and says what is missing, all of
+// it at once.
+func (c *Config) validate() error {
+	var errs []error
+	if c.BaseURL == "" {
+		c.BaseURL = "http://" + c.Listen
+	}
+	c.BaseURL = strings.TrimRight(c.BaseURL, "/")
+	if u, err := url.Parse(c.BaseURL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		errs = append(errs, errors.New("RAPPEL_BASE_URL must be an http or https URL such as https://rappel.example.ch"))
+	} else if u.Scheme == "http" && !isLoopback(u.Hostname()) {
+		errs = append(errs, errors.New("RAPPEL_BASE_URL must be https: sessions and OAuth codes would travel in the clear"))
+	}
+	if c.Keyset == "" {
+		errs = append(errs, errors.New("RAPPEL_KEYSET is not set; make one with 'rappel keyset create --out FILE' and keep a copy: without it stored tokens can't be opened"))
+	}
+	if c.Carriers == "" {
+		errs = append(errs, errors.New("RAPPEL_CARRIERS is not set; give at least one, such as smpp://user:pass@host:2775 or sandbox://"))
+	}
+	for name, pair := range map[string][2]string{"GOOGLE": {c.GoogleClientID, c.GoogleClientSecret}, "MICROSOFT": {c.MicrosoftClientID, c.MicrosoftClientSecret}} {
+		if (pair[0] == "") != (pair[1] == "") {
+			errs = append(errs, fmt.Errorf("RAPPEL_%s_CLIENT_ID and RAPPEL_%s_CLIENT_SECRET belong together: set both or neither", name, name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// secure reports whether the web is reached over HTTPS.
+func (c *Config) secure() bool { return strings.HasPrefix(c.BaseURL, "https://") }
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || (ip != nil && ip.IsLoopback())
+}
+
+// logger builds the process's logger on w.
+func (c *Config) logger(std stdio) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
+		level = slog.LevelInfo // kong has checked the words; an empty one means the default
+	}
+	o := &slog.HandlerOptions{Level: level}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(std.err, o))
+	}
+	return slog.New(slog.NewTextHandler(std.err, o))
+}

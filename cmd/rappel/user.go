@@ -1,0 +1,75 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"rappel/migrations"
+	"rappel/reminders"
+	"rappel/web/accounts"
+)
+
+type userCmd struct {
+	Add userAddCmd `cmd:"" help:"Add a user, and with --business the clinic around it. The password is read from standard input."`
+}
+
+type userAddCmd struct {
+	databaseConfig
+	Email    string `arg:"" help:"E-mail address to log in with."`
+	Business string `help:"Name of a new clinic; its first user is the owner."`
+	Account  int64  `help:"Number of an existing clinic to add the user to."`
+	Name     string `help:"Name of the person."`
+	Role     string `default:"owner" enum:"owner,staff,billing" help:"Role: owner, staff, billing."`
+	Language string `default:"" enum:",de,fr,it,en" help:"Language of the pages: de, fr, it, en; empty follows the browser."`
+}
+
+func (c userAddCmd) Run(ctx context.Context, std stdio) error {
+	if (c.Business == "") == (c.Account == 0) {
+		return errors.New("give either --business NAME for a new clinic or --account N for an existing one")
+	}
+	db, err := c.open(ctx, 2)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	fmt.Fprintf(std.err, "Password (at least %d characters): ", accounts.MinPassword)
+	password, err := bufio.NewReader(std.in).ReadString('\n')
+	if err != nil && password == "" {
+		return fmt.Errorf("no password on standard input: %w", err)
+	}
+	store, err := accounts.NewStore(accounts.Config{DB: db, Now: time.Now})
+	if err != nil {
+		return err
+	}
+	u, err := store.Create(ctx, accounts.NewUser{AccountID: c.Account, Business: c.Business, Email: c.Email, Name: c.Name,
+		Password: strings.TrimRight(password, "\r\n"), Role: c.Role, Language: c.Language})
+	var fe *accounts.FieldError
+	switch {
+	case errors.As(err, &fe) && fe.Field == "password":
+		return fmt.Errorf("the password must have at least %d characters", accounts.MinPassword)
+	case err != nil:
+		return err
+	}
+	if c.Business != "" {
+		if err := migrations.InAccount(ctx, db, u.AccountID, func(tx *sqlx.Tx) error {
+			return seedTemplates(ctx, tx, u.AccountID, time.Now())
+		}); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(std.out, "added user %d to clinic %d\n", u.ID, u.AccountID)
+	return nil
+}
+
+// seedTemplates gives a new clinic its first template, in every language.
+func seedTemplates(ctx context.Context, tx *sqlx.Tx, account int64, now time.Time) error {
+	_, err := reminders.NewTemplates(nil, func() time.Time { return now }).SaveTx(ctx, tx,
+		reminders.Template{AccountID: account, Name: "Terminerinnerung", Texts: reminders.DefaultTexts()})
+	return err
+}
