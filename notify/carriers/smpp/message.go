@@ -75,7 +75,7 @@ func encodeParts(body string, cuts []segment.Part, alphabet Alphabet) (parts [][
 		if alphabet == Latin1 {
 			octets, err = charmap.ISO8859_1.NewEncoder().Bytes([]byte(cut.Text(body)))
 		} else {
-			octets, err = segment.EncodeGSM7(nil, cut.Text(body))
+			octets, err = segment.EncodeGSM7(make([]byte, 0, cut.Units), cut.Text(body))
 		}
 		if err != nil {
 			return nil, false
