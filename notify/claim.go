@@ -22,8 +22,6 @@ type item struct {
 	Message
 }
 
-func (it *item) ref() MessageRef { return MessageRef{AccountID: it.AccountID, ID: it.ID} }
-
 // claim is a batch taken out of the queue: until its row in claims is gone, every
 // message in it may have reached the carrier.
 type claim struct {

@@ -158,30 +158,37 @@ func TestWithdraw(t *testing.T) {
 	}
 }
 
-// Withdrawn while the carrier has it in its hands: if it wasn't taken, that was that.
+// Withdrawn while the carrier has it in its hands: if it wasn't taken, that was that. So at
+// the first attempt and at a later one.
 func TestWithdraw_whileSubmitting(t *testing.T) {
 	t.Parallel()
 	for _, answer := range []error{nil, refused(notify.ErrTemporary)} {
-		w := newWorld(t)
-		var ref notify.MessageRef
-		w.carrier.script = func(n int, m notify.Message) (notify.Submission, error) {
-			if w.withdraw(ref) {
-				t.Error("withdrawn, although it is with the carrier")
+		for attempt := range 2 {
+			w := newWorld(t)
+			var ref notify.MessageRef
+			w.carrier.script = func(n int, m notify.Message) (notify.Submission, error) {
+				if n < attempt {
+					return notify.Submission{}, refused(notify.ErrTemporary)
+				}
+				if w.withdraw(ref) {
+					t.Error("withdrawn, although it is with the carrier")
+				}
+				return notify.Submission{IDs: idsFor(m, n)}, answer
 			}
-			return notify.Submission{IDs: idsFor(m, n)}, answer
-		}
-		ref = w.enqueue(nil)
-		d := w.dispatcher(nil)
-		w.tick(d)
-		w.clock.Add(time.Hour)
-		w.tick(d)
-		if answer == nil {
-			w.wantStatus(ref, notify.Sent, "")
-		} else {
-			w.wantStatus(ref, notify.NotSent, notify.ReasonWithdrawn)
-		}
-		if n := w.carrier.times(ref); n != 1 {
-			t.Errorf("submitted %d times", n)
+			ref = w.enqueue(nil)
+			d := w.dispatcher(nil)
+			for range 3 {
+				w.tick(d)
+				w.clock.Add(time.Hour)
+			}
+			if answer == nil {
+				w.wantStatus(ref, notify.Sent, "")
+			} else {
+				w.wantStatus(ref, notify.NotSent, notify.ReasonWithdrawn)
+			}
+			if n := w.carrier.times(ref); n != attempt+1 {
+				t.Errorf("submitted %d times, want %d", n, attempt+1)
+			}
 		}
 	}
 }
