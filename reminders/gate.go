@@ -71,8 +71,8 @@ func (g *Gate) look(ctx context.Context, m notify.GateQuery) (r Reminder, stands
 		if err != nil {
 			return fmt.Errorf("read reminder %d: %w", m.OriginID, err)
 		}
-		if r.Status != StatusQueued || r.MessageID == nil || *r.MessageID != m.MessageID {
-			return nil
+		if r.Status != StatusQueued || r.Reason != Planned || r.MessageID == nil || *r.MessageID != m.MessageID {
+			return nil // moved on, or to be withdrawn when the dispatcher had it already
 		}
 		s, err := settingsTx(ctx, tx, m.AccountID)
 		if err != nil {

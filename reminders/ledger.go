@@ -76,7 +76,10 @@ func (p *Planner) StatusChanged(ctx context.Context, tx *sqlx.Tx, changes []noti
 		var dropped []Reminder
 		for _, r := range rows {
 			if r.Status == StatusQueued {
-				r.Status, r.Reason, r.DecidedAt = StatusDropped, Withdrawn, now
+				r.Status, r.DecidedAt = StatusDropped, now
+				if r.Reason == Planned {
+					r.Reason = Withdrawn
+				}
 				dropped = append(dropped, r)
 			}
 		}

@@ -44,7 +44,7 @@ type Outcome struct {
 	// rule and number, and every previous one. At most one per [Key].
 	Reminders []Reminder
 	// Withdraw are the ids of previous reminders whose message must not go out any
-	// more if it has not left. Where it has, a dropped one stays queued.
+	// more if it has not left. Where it has, a dropped one stays queued, with its reason.
 	Withdraw []int64
 }
 
@@ -177,7 +177,7 @@ func (p *planning) decide(rule Rule, n Number) Reminder {
 	switch {
 	case had && prev.Status == StatusQueued && prev.StartsAt.Equal(p.start):
 		// The text for this start is on its way or there, whatever changed since (T16, T21).
-		prev.EventID, prev.Field = r.EventID, n.Field
+		prev.EventID, prev.Field, prev.Reason = r.EventID, n.Field, Planned
 		p.taken[promise] = true
 		return prev
 	case had && prev.Status == StatusQueued:
@@ -262,7 +262,7 @@ func (p *planning) late(rule Rule, recipient string, due time.Time, promise Prom
 // skip ends r without a text. A reminder that was skipped for this start and due
 // before keeps that reason, so that looking again does not reword it.
 func (p *planning) skip(r, prev Reminder, why Reason) Reminder {
-	r.Status, r.Reason = StatusSkipped, why
+	r.Status, r.Reason, r.NotBefore = StatusSkipped, why, r.DueAt
 	if prev.ID != 0 && prev.Status == StatusSkipped && prev.StartsAt.Equal(r.StartsAt) && prev.DueAt.Equal(r.DueAt) &&
 		slices.Contains([]Reason{TooLate, CalendarUnreachable, ConnectionLost, NotSendable}, prev.Reason) && why != AlreadySent {
 		r.Reason = prev.Reason

@@ -400,7 +400,7 @@ func TestPlan_stories(t *testing.T) {
 			{"waits", both(atTime("06-01 14:05"), func(in *reminders.PlanInput) {
 				in.Previous[0].Reason, in.Previous[0].NotBefore = reminders.CalendarUnreachable, at(t, "06-01 14:06")
 			}), ": anna planned calendar_unreachable 01.06. 14:06"},
-			{"too late", atTime("06-02 13:31"), "calendar_unreachable: anna skipped calendar_unreachable 01.06. 14:06"},
+			{"too late", atTime("06-02 13:31"), "calendar_unreachable: anna skipped calendar_unreachable 01.06. 14:00"},
 			{"looked at again", atTime("06-02 13:40"), "calendar_unreachable: anna skipped calendar_unreachable 01.06. 14:00"},
 		}},
 		{"begun without a text", []step{

@@ -114,7 +114,9 @@ func (p *Planner) CalendarStopped(ctx context.Context, tx *sqlx.Tx, ref calendar
 			if err != nil {
 				return err
 			}
-			if !back {
+			if !back { // it has left, or is about to: the Gate sees the reason
+				r.Reason, r.DecidedAt = CalendarStopped, now
+				stopped = append(stopped, r)
 				continue
 			}
 		}

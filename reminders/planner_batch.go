@@ -162,7 +162,7 @@ func (b *batch) write(ctx context.Context, tx *sqlx.Tx) error {
 		verdicts = append(verdicts, o.Verdict)
 		for _, r := range o.Reminders {
 			if b.refused[r.ID] && r.Status == StatusDropped {
-				continue // its text has left: queued is the truth
+				r.Status = StatusQueued // its text has left, or is about to: the Gate sees the reason
 			}
 			if r.Status == StatusPlanned {
 				b.planned++

@@ -32,7 +32,7 @@ type Reminder struct {
 	DueAt      time.Time `db:"due_at"`    // when its rule wants it sent
 	NotBefore  time.Time `db:"not_before"`
 	Status     Status    `db:"status"`
-	Reason     Reason    `db:"reason"`     // of skipped and dropped; of planned: why it waits
+	Reason     Reason    `db:"reason"`     // of skipped and dropped; of planned: why it waits; of queued: why it came too late to take it back
 	MessageID  *int64    `db:"message_id"` // the latest message, nil when there was none
 	CreatedAt  time.Time `db:"created_at"`
 	DecidedAt  time.Time `db:"decided_at"`

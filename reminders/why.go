@@ -21,7 +21,7 @@ type Line struct {
 	RuleID     int64
 	Recipient  string
 	Status     Status
-	Reason     Reason    // of skipped and dropped; of planned: why it waits
+	Reason     Reason    // as Reminder.Reason
 	Due        time.Time // when its rule wants it
 	At         time.Time // planned: when it is tried; else when it was decided
 	StartsAt   time.Time // the start it announces
