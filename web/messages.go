@@ -26,6 +26,9 @@ func (s *Server) messageRoutes() []route {
 	}
 }
 
+// statusFailed stands in the filter for every final status but DELIVERED.
+const statusFailed = "FAILED"
+
 // messageFilter is what the form above the log says, as typed.
 type messageFilter struct {
 	Q, From, To string
@@ -61,12 +64,14 @@ func (r *request) readFilter() (messageFilter, notify.Filter) {
 		// People search a number the way it is written down; it is stored as E.164.
 		n.Text = strings.TrimPrefix(strings.TrimPrefix(digits, "00"), "0")
 	}
-	if f.Status != "" {
-		if st, ok := notify.ParseStatus(f.Status); ok {
-			n.Statuses = []notify.Status{st}
-		} else {
-			f.Errors["status"] = r.say("field.unknown")
-		}
+	switch st, ok := notify.ParseStatus(f.Status); {
+	case f.Status == "":
+	case f.Status == statusFailed:
+		n.Statuses = failedStatuses()
+	case ok:
+		n.Statuses = []notify.Status{st}
+	default:
+		f.Errors["status"] = r.say("field.unknown")
 	}
 	day := func(field, value string) (t time.Time) {
 		if value == "" {
@@ -102,7 +107,7 @@ func (s *Server) messageList(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	p := messagePage{Filter: f, Rows: rows}
+	p := messagePage{Filter: f, Rows: rows, Statuses: []string{statusFailed}}
 	for _, st := range notify.Statuses() {
 		p.Statuses = append(p.Statuses, st.String())
 	}

@@ -60,6 +60,7 @@ type noticeRow struct {
 	ID        int64     `db:"id"`
 	Kind      string    `db:"kind"`
 	Subject   string    `db:"subject"`
+	Name      string    `db:"name"` // of the connection or calendar it is about, "" if that is gone
 	CreatedAt time.Time `db:"created_at"`
 }
 
@@ -72,7 +73,10 @@ func (n noticeRow) Ref() string {
 func openNotices(ctx context.Context, tx *sqlx.Tx, account int64) ([]noticeRow, error) {
 	var rows []noticeRow
 	if err := tx.SelectContext(ctx, &rows,
-		`SELECT id, kind, subject, created_at FROM notices WHERE account_id = $1 AND resolved_at IS NULL ORDER BY id DESC LIMIT 20`, account); err != nil {
+		`SELECT n.id, n.kind, n.subject, n.created_at, COALESCE(k.label, c.name, '') AS name FROM notices n
+		LEFT JOIN connections k ON k.account_id = n.account_id AND k.account_id = $1 AND n.subject = 'connection:' || k.id
+		LEFT JOIN calendars c ON c.account_id = n.account_id AND c.account_id = $1 AND n.subject = 'calendar:' || c.id
+		WHERE n.account_id = $1 AND n.resolved_at IS NULL ORDER BY n.id DESC LIMIT 20`, account); err != nil {
 		return nil, fmt.Errorf("read notices: %w", err)
 	}
 	return rows, nil
