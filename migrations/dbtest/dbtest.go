@@ -45,7 +45,7 @@ func NewDSN(t testing.TB) string {
 	name := databaseName()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if _, err := c.admin.ExecContext(ctx, `CREATE DATABASE `+name+` TEMPLATE `+c.template); err != nil {
+	if _, err := c.admin.ExecContext(ctx, `CREATE DATABASE `+name+` TEMPLATE `+c.template+` STRATEGY FILE_COPY`); err != nil {
 		t.Fatalf("dbtest: make a database: %v", err)
 	}
 	t.Cleanup(func() {

@@ -84,7 +84,9 @@ func (b base) start(ctx context.Context) (*private.Server, error) {
 	}
 	o := private.Options{Dir: b.server(), Unsafe: true, MaxConnections: maxConnections, Log: slog.Default(),
 		// A vacuum worker inside the template would hold up its copying.
-		Settings: map[string]string{"autovacuum": "off", "max_wal_size": "256MB"}}
+		// Copies are files copied, not pages logged, and need no log for anybody else.
+		Settings: map[string]string{"autovacuum": "off", "shared_buffers": "64MB",
+			"wal_level": "minimal", "max_wal_senders": "0", "wal_init_zero": "off", "max_wal_size": "256MB"}}
 	if b.unclean() {
 		// Starting ends what may still run there; only then may the files go.
 		if s, err := private.Start(ctx, o); err == nil {
