@@ -29,8 +29,14 @@ type Enqueuer interface {
 	EnqueueTx(ctx context.Context, tx *sqlx.Tx, m notify.NewMessage) (notify.Enqueued, error)
 }
 
-// MaxAge is how old a read of a calendar may be to vouch for its appointments.
+// MaxAge is how old a read of a calendar may be when a text it vouches for leaves.
+// Half of it is for the way from the read to the queue, half for the queue.
 const MaxAge = 60 * time.Second
+
+const (
+	readAge  = MaxAge / 2 // asked of Verify
+	queueAge = MaxAge - readAge
+)
 
 // NoticeMissed is opened, about "calendar:<id>", when reminders were skipped because
 // the calendar could not be read in time. Somebody should call those patients; it
@@ -256,16 +262,14 @@ func (c *Clerk) safeCalendar(ctx context.Context, ref calendars.CalendarRef, ids
 func (c *Clerk) calendar(ctx context.Context, ref calendars.CalendarRef, ids []int64) (worked int, err error) {
 	asked := c.Now()
 	patience, cancel := context.WithTimeout(ctx, c.Patience)
-	verr := c.Verifier.Verify(patience, ref, MaxAge)
+	verr := c.Verifier.Verify(patience, ref, readAge)
 	cancel()
 	if verr != nil {
 		c.Log.WarnContext(ctx, "calendar not verified, reminders wait", slog.Int64("account_id", ref.AccountID),
 			slog.Int64("calendar_id", ref.ID), slog.Int("reminders", len(ids)), slog.Any("error", verr))
 		return c.wait(ctx, ref, ids, verr)
 	}
-	// The read may have begun up to MaxAge before we asked. Vouching from then on
-	// would leave nothing; the promise of 60 s counts from the answer (T18).
-	fresh := asked.Add(MaxAge)
+	fresh := asked.Add(queueAge)
 	const chunk = 50
 	for len(ids) > 0 {
 		n := min(len(ids), chunk)

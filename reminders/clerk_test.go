@@ -47,7 +47,7 @@ func TestClerk_sends(t *testing.T) {
 	if m.Origin != "reminder" || m.Recipient != annas || m.Sender != "Praxis" || m.Kind != 1 || m.Body != annasText {
 		t.Errorf("message %+v", m)
 	}
-	if !m.ExpiresAt.Equal(at(t, "06-02 13:30")) || !m.FreshUntil.Equal(at(t, "06-01 14:01")) {
+	if !m.ExpiresAt.Equal(at(t, "06-02 13:30")) || !m.FreshUntil.Equal(at(t, "06-01 14:00").Add(30*time.Second)) {
 		t.Errorf("expires %v, fresh until %v", m.ExpiresAt, m.FreshUntil)
 	}
 	if n := h.tick(); n != 0 {
@@ -443,7 +443,7 @@ func TestGate_Fresh(t *testing.T) {
 			if ok != tc.ok || (err != nil) != tc.fails {
 				t.Errorf("Fresh = %v, %v, %v", until, ok, err)
 			}
-			if ok && !until.Equal(at(t, "06-01 14:21")) {
+			if ok && !until.Equal(at(t, "06-01 14:20").Add(30*time.Second)) {
 				t.Errorf("until %v", until)
 			}
 		})

@@ -25,8 +25,9 @@
 //	     └─ too late, or promised already ──▶ skipped ◀──────────┘
 //
 // queued is the end of this package's work: what became of the message lies in
-// notify. A queued reminder returns only when its start or number changes, or when
-// its message could be withdrawn before it left.
+// notify. queued with a reason says that it should not have gone any more, but was
+// with the dispatcher already. A queued reminder returns only when its start or
+// number changes, or when its message could be withdrawn before it left.
 //
 // # Decisions
 //
@@ -48,12 +49,19 @@
 //     the order of ids. A sync that moves the appointment between the clerk's claim
 //     and its transaction therefore either is seen by the clerk or sees the clerk's
 //     message and withdraws it.
+//   - Locks are taken in this order: calendar, reminders by id, message. Only
+//     [Planner.StatusChanged] comes from the message's side; it asks for reminders just
+//     for messages that were withdrawn, and a deadlock there is an error both tell and
+//     try again.
 //   - The ledger row is freed when, and only when, its message was withdrawn before it
 //     could leave. Whoever was turned away by that row is then planned again: of two
 //     children with the same phone and start, one's cancellation must not silence the
 //     other (T51).
 //   - An all-day appointment has no clock time. Its start is midnight of its date in
 //     the clinic's zone, its rules count from 09:00 ([AllDayHour]), and {time} is empty.
+//   - At most 60 s lie between the begin of the read that vouches for an appointment
+//     and the submission of its text: the clerk asks for a read no older than half of
+//     that and vouches for the other half; after that the dispatcher asks the [Gate].
 //   - Expires of a message is the last moment, so a carrier that was down for hours
 //     never delivers a reminder to somebody who already sits in the waiting room.
 //   - The number is decided when planning, texts are never needed when sending: the

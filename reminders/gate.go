@@ -48,7 +48,7 @@ func (g *Gate) Fresh(ctx context.Context, m notify.GateQuery, now time.Time) (un
 		return time.Time{}, false, err
 	}
 	ref := calendars.CalendarRef{AccountID: m.AccountID, ID: r.CalendarID}
-	if err := g.Verifier.Verify(ctx, ref, MaxAge); err != nil {
+	if err := g.Verifier.Verify(ctx, ref, readAge); err != nil {
 		// A calendar that stopped meanwhile will never be verified again.
 		if _, stands, e := g.look(ctx, m); e == nil && !stands {
 			return time.Time{}, false, nil
@@ -58,7 +58,7 @@ func (g *Gate) Fresh(ctx context.Context, m notify.GateQuery, now time.Time) (un
 	if _, stands, err = g.look(ctx, m); err != nil || !stands {
 		return time.Time{}, false, err
 	}
-	return now.Add(MaxAge), true, nil
+	return now.Add(queueAge), true, nil
 }
 
 // look reads the reminder of m and reports whether it still announces what m says.

@@ -31,6 +31,7 @@ type house struct {
 
 	mu     sync.Mutex
 	time   time.Time
+	rung   []int64                   // calendars
 	events map[int64]calendars.Event // with texts, as the store would unseal them
 }
 
@@ -60,7 +61,13 @@ func (v *verifier) script(do func(ctx context.Context, ref calendars.CalendarRef
 
 func newHouse(t testing.TB) *house {
 	t.Helper()
-	h := &house{t: t, db: dbtest.New(t), verify: &verifier{}, time: noon, events: map[int64]calendars.Event{}}
+	return newHouseOn(t, dbtest.New(t))
+}
+
+// newHouseOn is newHouse on the owner's pool db.
+func newHouseOn(t testing.TB, db *sqlx.DB) *house {
+	t.Helper()
+	h := &house{t: t, db: db, verify: &verifier{}, time: noon, events: map[int64]calendars.Event{}}
 	h.outbox = notify.NewOutbox(h.now)
 	h.planner = reminders.NewPlanner(reminders.PlannerConfig{Events: h, Outbox: h.outbox})
 	h.rules = reminders.NewRules(h.db, h.now, h.planner, nil)
@@ -160,6 +167,10 @@ func (h *house) trySync(cal calendars.Calendar, events ...calendars.Event) ([]ca
 	ctx := h.ctx()
 	var changes []calendars.Change
 	err := migrations.InAccount(ctx, h.db, h.account, func(tx *sqlx.Tx) error {
+		var locked int64 // as a sync does first
+		if err := tx.GetContext(ctx, &locked, `SELECT id FROM calendars WHERE account_id = $1 AND id = $2 FOR UPDATE`, h.account, cal.ID); err != nil {
+			return fmt.Errorf("lock calendar: %w", err)
+		}
 		for i := range events {
 			e := &events[i]
 			if err := tx.GetContext(ctx, &e.ID, `
@@ -194,7 +205,7 @@ func (h *house) EventsTx(ctx context.Context, tx *sqlx.Tx, q calendars.EventQuer
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var out []calendars.Event
-	for _, e := range h.events {
+	for _, e := range h.events { // in no order: the planner must not mind
 		if e.CalendarID == q.CalendarID && e.Gone == nil && e.End.After(q.From) {
 			out = append(out, e)
 		}

@@ -284,6 +284,9 @@ func (p *planning) leave(prev Reminder, reason Reason, found Extraction) {
 			reason = found.Reason
 		}
 	}
+	if reason == NoRules {
+		reason = RulesOff // it had one
+	}
 	begun := (reason == Past || reason == AlreadyRunning) && prev.StartsAt.Equal(p.start)
 	switch {
 	case prev.Status == StatusPlanned && begun:

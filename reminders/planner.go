@@ -74,9 +74,12 @@ func (p *Planner) EventsChanged(ctx context.Context, tx *sqlx.Tx, cal calendars.
 // Replan plans all stored appointments of a calendar anew, of every watched one if
 // ref.ID is 0. To be called, in their transaction, after changes of rules, settings or
 // a calendar's own settings.
+//
+// It locks the calendars' rows before any reminder, as a sync does: the two never
+// plan one calendar at the same time, nor wait for each other in a circle.
 func (p *Planner) Replan(ctx context.Context, tx *sqlx.Tx, ref calendars.CalendarRef, now time.Time) error {
 	var ids []int64
-	if err := tx.SelectContext(ctx, &ids, `SELECT id FROM calendars WHERE account_id = $1 AND ($2 = 0 OR id = $2) AND watched ORDER BY id`,
+	if err := tx.SelectContext(ctx, &ids, `SELECT id FROM calendars WHERE account_id = $1 AND ($2 = 0 OR id = $2) AND watched ORDER BY id FOR UPDATE`,
 		ref.AccountID, ref.ID); err != nil {
 		return fmt.Errorf("watched calendars: %w", err)
 	}
