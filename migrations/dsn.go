@@ -18,11 +18,7 @@ import (
 func WebDSN(dsn string) (string, error) {
 	if !strings.HasPrefix(dsn, "postgres://") && !strings.HasPrefix(dsn, "postgresql://") {
 		// A later key overrides an earlier one.
-		dsn = strings.TrimSpace(dsn) + " role=" + WebRole
-		if _, err := pq.NewConfig(dsn); err != nil {
-			return "", unreadable()
-		}
-		return strings.TrimSpace(dsn), nil
+		return asWeb(strings.TrimSpace(strings.TrimSpace(dsn) + " role=" + WebRole))
 	}
 	u, err := url.Parse(dsn)
 	if err != nil {
@@ -31,10 +27,18 @@ func WebDSN(dsn string) (string, error) {
 	q := u.Query()
 	q.Set("role", WebRole)
 	u.RawQuery = q.Encode()
-	if _, err := pq.NewConfig(u.String()); err != nil {
+	return asWeb(u.String())
+}
+
+// asWeb returns dsn if the driver understands it as we do. Without the role the web
+// would work as the owner, so this is looked at and not believed: after a trailing
+// backslash, for one, the role would be a part of the value before it.
+func asWeb(dsn string) (string, error) {
+	c, err := pq.NewConfig(dsn)
+	if err != nil || c.Runtime["role"] != WebRole {
 		return "", unreadable()
 	}
-	return u.String(), nil
+	return dsn, nil
 }
 
 // unreadable leaves the cause out: parsers quote what they read, and that holds a
