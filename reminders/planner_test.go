@@ -399,3 +399,48 @@ func TestPlanner_StatusChanged(t *testing.T) {
 	tell(c) // heard twice
 	h.want("freed once", "anna dropped withdrawn", "anna planned")
 }
+
+// T05, T12, T15: instances of one series are reminders of their own.
+func TestPlanner_series(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.at("10-15 12:00")
+	h.cal.PolledAt = ptr(at(t, "10-15 11:59"))
+	var weekly []calendars.Event
+	for i, day := range []string{"10-18", "10-25", "11-01"} { // the clocks go back on the 25th
+		e := h.appointment(fmt.Sprintf("w%d", i))
+		e.UID, e.Start = "weekly", at(t, day+" 14:00")
+		e.Occurrence, e.End = e.Start.UTC().Format(time.RFC3339), e.Start.Add(time.Hour)
+		weekly = append(weekly, e)
+	}
+	weekly = h.sync(h.cal, weekly...)
+	dues := func() []string {
+		var rows []time.Time
+		if err := h.db.Select(&rows, `SELECT due_at FROM reminders WHERE account_id = $1 ORDER BY id`, h.account); err != nil {
+			t.Fatal(err)
+		}
+		out := make([]string, len(rows))
+		for i, r := range rows {
+			out[i] = r.In(zurich(t)).Format("02.01. 15:04")
+		}
+		return out
+	}
+	if d := cmp.Diff([]string{"17.10. 14:00", "24.10. 14:00", "31.10. 14:00"}, dues()); d != "" {
+		t.Errorf("T05 (-want +got):\n%s", d)
+	}
+	one := weekly[1]
+	one.Start, one.End = at(t, "10-26 09:00"), at(t, "10-26 10:00")
+	h.sync(h.cal, one)
+	if d := cmp.Diff([]string{"17.10. 14:00", "25.10. 09:00", "31.10. 14:00"}, dues()); d != "" {
+		t.Errorf("T12 (-want +got):\n%s", d)
+	}
+	weekly[1] = one // the exception is kept
+	for _, i := range []int{0, 2} {
+		weekly[i].Start, weekly[i].End = weekly[i].Start.Add(time.Hour), weekly[i].End.Add(time.Hour)
+	}
+	h.sync(h.cal, weekly...)
+	if d := cmp.Diff([]string{"17.10. 15:00", "25.10. 09:00", "31.10. 15:00"}, dues()); d != "" {
+		t.Errorf("T15 (-want +got):\n%s", d)
+	}
+	h.want("three, each once", "anna planned", "anna planned", "anna planned")
+}
