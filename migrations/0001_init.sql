@@ -453,6 +453,7 @@ CREATE TABLE due (
     PRIMARY KEY (account_id, kind)
 ) WITH (fillfactor = 50);
 CREATE INDEX due_next ON due (kind, due_at);
+CREATE INDEX due_leased ON due (kind, lease_until) WHERE lease_until IS NOT NULL;
 
 -- Row-level security: the same policy for every table with an account_id -------------
 -- +goose StatementBegin
