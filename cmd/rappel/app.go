@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -76,11 +77,6 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, x extras) (a *app
 			err = errors.Join(err, a.pools.close())
 		}
 	}()
-	if n, err := migrations.Pending(ctx, a.pools.owner.DB); err != nil {
-		return nil, err
-	} else if n > 0 {
-		return nil, fmt.Errorf("the database lacks %d steps of the schema; run 'rappel migrate up'", n)
-	}
 	a.metrics.watchQueue(a.pools.owner, a.now)
 	alarm := func(_ context.Context, kind string) { a.metrics.alarms.WithLabelValues(kind).Inc() }
 
@@ -155,11 +151,11 @@ func (a *app) providers() []calendars.Provider {
 	c := a.cfg
 	if c.GoogleClientID != "" {
 		all = append(all, google.New(google.Config{ClientID: c.GoogleClientID, ClientSecret: c.GoogleClientSecret,
-			AuthURL: c.GoogleAuthURL, TokenURL: c.GoogleTokenURL, APIURL: c.GoogleAPIURL}))
+			AuthURL: c.GoogleAuthURL, TokenURL: c.GoogleTokenURL, APIURL: c.GoogleAPIURL, Now: a.now}))
 	}
 	if c.MicrosoftClientID != "" {
 		all = append(all, outlook.New(outlook.Config{ClientID: c.MicrosoftClientID, ClientSecret: c.MicrosoftClientSecret,
-			AuthorityURL: c.MicrosoftAuthorityURL, GraphURL: c.MicrosoftGraphURL}))
+			AuthorityURL: c.MicrosoftAuthorityURL, GraphURL: c.MicrosoftGraphURL, Now: a.now}))
 	}
 	return all
 }
@@ -184,6 +180,9 @@ func (a *app) buildCarriers(list string) ([]notify.Carrier, error) {
 		if err != nil {
 			return nil, fmt.Errorf("RAPPEL_CARRIERS: entry %d (%s): %w", len(all)+1, u.Scheme, err)
 		}
+		if slices.ContainsFunc(all, func(other notify.Carrier) bool { return other.Name() == c.Name() }) {
+			return nil, fmt.Errorf("RAPPEL_CARRIERS: entry %d (%s): another entry is called %q already; give one of them a name, as in smpp://…?name=second", len(all)+1, u.Scheme, c.Name())
+		}
 		all = append(all, c)
 	}
 	return all, nil
@@ -196,14 +195,14 @@ func (a *app) buildCarrier(u *url.URL) (notify.Carrier, error) {
 		if err != nil {
 			return nil, err
 		}
-		cfg.Log = a.log
+		cfg.Log, cfg.Now = a.log, a.now
 		return smpp.New(cfg)
 	case "twilio":
 		cfg, err := twilio.ParseURL(u)
 		if err != nil {
 			return nil, err
 		}
-		cfg.StatusCallback = a.cfg.BaseURL + "/hooks/twilio"
+		cfg.StatusCallback, cfg.Log, cfg.Now = a.cfg.BaseURL+"/hooks/twilio", a.log, a.now
 		return twilio.New(cfg, nil)
 	case "sandbox":
 		cfg, err := sandbox.ParseURL(u)
