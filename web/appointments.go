@@ -19,8 +19,8 @@ import (
 // appointmentRoutes are the list of appointments, its export, and one appointment.
 //
 // Ids for browser tests: form #filters with q, calendar, from, to, show, when; the
-// list in #list refreshes itself and has li[data-appointment="<id>"] with .pill;
-// #next; #export. On one appointment #why, #lines with li[data-reminder="<id>"],
+// list in #list refreshes itself and has tr[data-appointment="<id>"] with .pill;
+// #total; #next; #export. On one appointment #why, #lines with li[data-reminder="<id>"],
 // #preview with .bubble, #history, and mark around the number in #texts.
 func (s *Server) appointmentRoutes() []route {
 	return []route{
@@ -60,6 +60,7 @@ type appointmentPage struct {
 	Calendars []calendars.Calendar
 	Days      []dayGroup
 	Total     int    // appointments chosen; -1 while searching, for texts can't be counted unread
+	Sending   int    // reminders going out in the window, when it is that of sending; else -1
 	Next      string // URL of the next page, "" on the last
 	Searching bool   // the next page goes on searching
 	Self      string // URL of this page, for refreshing
@@ -220,7 +221,7 @@ func (s *Server) appointmentList(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	p := appointmentPage{Filter: f, Shows: appointmentShows, Total: -1, Self: r.URL.RequestURI()}
+	p := appointmentPage{Filter: f, Shows: appointmentShows, Total: -1, Sending: -1, Self: r.URL.RequestURI()}
 	for _, c := range cals {
 		if c.Watched || c.ID == f.Calendar {
 			p.Calendars = append(p.Calendars, c)
@@ -233,7 +234,10 @@ func (s *Server) appointmentList(w http.ResponseWriter, r *request) error {
 	}
 	if f.Q == "" {
 		if err := r.tx(func(ctx context.Context, tx *sqlx.Tx) error {
-			p.Total, err = countAppointments(ctx, tx, r.Account.ID, q)
+			if p.Total, err = countAppointments(ctx, tx, r.Account.ID, q); err != nil || !q.BySend {
+				return err
+			}
+			p.Sending, err = countSending(ctx, tx, r.Account.ID, q)
 			return err
 		}); err != nil {
 			return err

@@ -62,12 +62,7 @@ func (q appointmentQuery) where(account int64) (string, []any) {
 		conds = append(conds, "c.watched")
 	}
 	if q.BySend {
-		// What should have gone already goes now, so it belongs to today.
-		due := "r.not_before < " + arg(q.To)
-		if q.From.After(q.Now) {
-			due += " AND r.not_before >= " + arg(q.From)
-		}
-		conds = append(conds, "e.id = ANY(ARRAY(SELECT r.event_id FROM reminders r WHERE r.account_id = $1 AND r.status = 'planned' AND "+due+"))")
+		conds = append(conds, "e.id = ANY(ARRAY(SELECT r.event_id FROM reminders r WHERE r.account_id = $1 AND r.status = 'planned' AND "+q.due(arg)+"))")
 	} else {
 		conds = append(conds, "e.starts_at >= "+arg(q.From), "e.starts_at < "+arg(q.To))
 	}
@@ -89,6 +84,16 @@ func (q appointmentQuery) where(account int64) (string, []any) {
 		conds = append(conds, "(e.gone_at IS NULL OR e.gone_at > "+arg(q.Now.Add(-24*time.Hour))+" OR "+some+"r.message_id IS NOT NULL))")
 	}
 	return strings.Join(conds, " AND "), args
+}
+
+// due is the condition that a reminder r goes out in the window. What should have gone
+// already goes now, so it belongs to today.
+func (q appointmentQuery) due(arg func(any) string) string {
+	due := "r.not_before < " + arg(q.To)
+	if q.From.After(q.Now) {
+		due += " AND r.not_before >= " + arg(q.From)
+	}
+	return due
 }
 
 const appointmentTables = ` FROM events e
@@ -125,6 +130,21 @@ func countAppointments(ctx context.Context, tx *sqlx.Tx, account int64, q appoin
 	where, args := q.where(account)
 	if err := tx.GetContext(ctx, &n, "SELECT count(*)"+appointmentTables+"WHERE "+where, args...); err != nil {
 		return 0, fmt.Errorf("count appointments: %w", err)
+	}
+	return n, nil
+}
+
+// countSending returns how many reminders of the appointments q chooses go out in its
+// window: one appointment may have several.
+func countSending(ctx context.Context, tx *sqlx.Tx, account int64, q appointmentQuery) (n int, err error) {
+	where, args := q.where(account)
+	due := q.due(func(v any) string {
+		args = append(args, v)
+		return fmt.Sprintf("$%d", len(args))
+	})
+	if err := tx.GetContext(ctx, &n, `SELECT count(*) FROM reminders r WHERE r.account_id = $1 AND r.status = 'planned' AND `+due+
+		" AND r.event_id = ANY(ARRAY(SELECT e.id"+appointmentTables+"WHERE "+where+"))", args...); err != nil {
+		return 0, fmt.Errorf("count reminders: %w", err)
 	}
 	return n, nil
 }
@@ -257,6 +277,9 @@ func (s *Server) explained(r *request, events []calendars.Event) ([]appointmentR
 	rows := make([]appointmentRow, len(events))
 	for i, e := range events {
 		v, known := verdicts[e.ID]
+		if !known && e.Gone != nil { // it vanished before anybody looked at it
+			v.Reason, known = reminders.Gone, true
+		}
 		row := appointmentRow{Event: e, Calendar: byID[e.CalendarID], Known: known, Reminders: planned[e.ID], DecidedAt: v.DecidedAt,
 			Why: reminders.Explain(v, planned[e.ID], rules, s.Now())}
 		start := reminders.StartOf(e, r.Loc)

@@ -21,4 +21,9 @@
 //   - German first: language of the user, else what the browser asks for, else de.
 //   - Starting a connection is a GET, since a form's redirect to the provider would
 //     need its host in form-action; the state it creates is bound to the session.
+//   - Titles lie sealed, so a search opens them piece by piece and stops after some
+//     thousands; the next page goes on. Nothing of a title is kept in the clear for it.
+//   - An appointment that vanished stays in the list for a day, struck out, and for good
+//     where somebody got a text: whoever deleted it sees that it was noticed.
+//   - A number on a page leads to the rows it counts; a test follows each of them.
 package web

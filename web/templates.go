@@ -230,4 +230,3 @@ func templateUses(ctx context.Context, tx *sqlx.Tx, account int64) (map[int64]in
 	}
 	return uses, nil
 }
-

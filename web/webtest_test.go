@@ -41,7 +41,7 @@ var monday = time.Date(2026, 6, 1, 7, 0, 0, 0, time.UTC)
 
 const password = "ein langes Wort"
 
-// clock is a clock that tests set.
+// clock stands still.
 type clock struct {
 	mu sync.Mutex
 	t  time.Time
@@ -51,12 +51,6 @@ func (c *clock) now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.t
-}
-
-func (c *clock) set(t time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = t
 }
 
 // tinkSealer is a real AEAD with a key of the run.
