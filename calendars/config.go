@@ -33,6 +33,7 @@ const (
 	persistTimeout   = time.Minute      // waiting for and holding a connection's row lock
 	readTimeout      = 3 * time.Minute  // one bell and snapshot, all pages
 	requestTimeout   = 45 * time.Second // one HTTP request to a provider
+	accountTurn      = 5 * time.Minute  // an account's calendars, before the next account has its turn
 	graceAfterStop   = 20 * time.Second // to finish what is in hand
 	afterOwnTrouble  = time.Minute      // before an account is tried again when the database failed us
 	putsPerStatement = 1000
@@ -55,7 +56,7 @@ type Config struct {
 	Rand       func() float64                         // [0,1), for backoff; nil = math/rand/v2
 	Workers    int                                    // accounts worked on at once; 0 = 8
 	Reads      int                                    // calendars read at once, over all accounts; 0 = 16
-	Lease      time.Duration                          // of an account; 0 = 5 min
+	Lease      time.Duration                          // of an account, renewed while it is worked on; 0 = 30 s
 	Pause      time.Duration                          // between two looks for due work; 0 = 1 s
 	MinHorizon time.Duration                          // how far ahead the clinic sees its appointments at least; 0 = 7 days
 	Steady     bool                                   // poll at the cron's own pace, night and day, busy or not
@@ -93,7 +94,7 @@ func newHouse(c Config) *house {
 	}
 	c.Workers = orElse(c.Workers, 8)
 	c.Reads = orElse(c.Reads, 16)
-	c.Lease = orElse(c.Lease, 5*time.Minute)
+	c.Lease = orElse(c.Lease, 30*time.Second)
 	c.Pause = orElse(c.Pause, time.Second)
 	c.MinHorizon = orElse(c.MinHorizon, 7*24*time.Hour)
 	h := &house{Config: c, providers: make(map[string]Provider), limits: make(map[string]*rate.Limiter)}

@@ -117,8 +117,10 @@ func (s *Syncer) account(ctx context.Context, owner string, account int64, stopp
 	var own tally
 	func() {
 		defer s.contain(ctx, account, &own)
-		// What isn't done by the end of the lease stays due and is for the next one.
-		work, cancel := context.WithTimeout(ctx, s.Lease*9/10)
+		held, release := due.Hold(ctx, s.DB, DueKind, owner, account, s.Lease, s.Now)
+		defer release()
+		// What isn't done by then stays due and is for the next turn.
+		work, cancel := context.WithTimeout(held, accountTurn)
 		defer cancel()
 		if err := s.mailboxes(work, account, stopping, &own); err != nil && ctx.Err() == nil {
 			own.trouble.Store(true)

@@ -52,7 +52,7 @@ type ClerkConfig struct {
 	Log      *slog.Logger     // nil = discard
 	Owner    string           // name of this holder of leases; "" = a new one
 	Accounts int              // accounts worked on at once; 0 = 4
-	Lease    time.Duration    // how long an account is held; 0 = 2 min
+	Lease    time.Duration    // how long an account is held, renewed while it is worked on; 0 = 30 s
 	Every    time.Duration    // pause between looks in Run; 0 = 1 s
 	Patience time.Duration    // how long one verify may take; 0 = 30 s
 }
@@ -78,7 +78,7 @@ func NewClerk(c ClerkConfig) *Clerk {
 		c.Accounts = 4
 	}
 	if c.Lease <= 0 {
-		c.Lease = 2 * time.Minute
+		c.Lease = 30 * time.Second
 	}
 	if c.Every <= 0 {
 		c.Every = time.Second
@@ -146,14 +146,19 @@ func (c *Clerk) Tick(ctx context.Context) (worked int, err error) {
 	return worked, errors.Join(errs...)
 }
 
+// accountTurn bounds the work on one account, before others have their turn.
+const accountTurn = 2 * time.Minute
+
 // accountRetry is when an account's turn comes again after a failure of our own.
 const accountRetry = time.Minute
 
 // account works off what is due in one account and gives its lease back.
 func (c *Clerk) account(ctx context.Context, account int64) (worked int, err error) {
-	ctx, cancel := context.WithTimeout(ctx, c.Lease)
+	ctx, cancel := context.WithTimeout(ctx, accountTurn)
 	defer cancel()
-	worked, err = c.guarded(ctx, account)
+	held, release := due.Hold(ctx, c.DB, dueKind, c.Owner, account, c.Lease, c.Now)
+	worked, err = c.guarded(held, account)
+	release()
 	var next time.Time
 	if err != nil {
 		next = c.Now().Add(accountRetry)

@@ -91,10 +91,10 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, x extras) (a *app
 	planner := reminders.NewPlanner(reminders.PlannerConfig{Events: a.calendars, Outbox: outbox, Debounce: cfg.Debounce, Log: log})
 	calendarsConfig := calendars.Config{
 		DB: a.pools.owner, Sealer: seal, Providers: a.providers(), Sink: planner, BaseURL: cfg.BaseURL,
-		Now: a.now, Log: log, Alarm: alarm, Meter: a.metrics, Steady: x.steady,
+		Now: a.now, Log: log, Alarm: alarm, Meter: a.metrics, Steady: x.steady, Lease: cfg.LeaseFor,
 	}
 	a.syncer = calendars.NewSyncer(calendarsConfig)
-	a.clerk = reminders.NewClerk(reminders.ClerkConfig{DB: a.pools.owner, Verifier: a.syncer, Outbox: outbox, Now: a.now, Log: log})
+	a.clerk = reminders.NewClerk(reminders.ClerkConfig{DB: a.pools.owner, Verifier: a.syncer, Outbox: outbox, Now: a.now, Log: log, Lease: cfg.LeaseFor})
 	notifyConfig := notify.Config{
 		DB: a.pools.dispatch, Carriers: a.carriers, Gate: reminders.NewGate(reminders.GateConfig{DB: a.pools.owner, Verifier: a.syncer, Log: log}),
 		Observer: observers{planner, a.metrics}, Now: a.now, Log: log,
