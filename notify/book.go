@@ -33,7 +33,8 @@ type standing struct {
 
 // mayReplace is Status.After in SQL, over the row s and the new values EXCLUDED; a test
 // compares the two for every pair. Beyond it, the reason of a message that is NOT_SENT may
-// change while it waits, except that a withdrawal sticks.
+// change while it waits, except that a withdrawal sticks: one that came too late gives way
+// only to the news that it was in time after all.
 const mayReplace = `(s.status <> EXCLUDED.status AND s.status <> 3 AND (
 	EXCLUDED.status = 3
 	OR (s.status = 12 AND EXCLUDED.status NOT IN (0, 1))
@@ -50,7 +51,8 @@ ON CONFLICT (account_id, message_id) DO UPDATE
 SET status = EXCLUDED.status, reason = EXCLUDED.reason, code = EXCLUDED.code, carrier = EXCLUDED.carrier,
     parts = EXCLUDED.parts, delivered = 0, attempts = EXCLUDED.attempts,
     accepted_at = COALESCE(EXCLUDED.accepted_at, s.accepted_at), status_at = EXCLUDED.status_at
-WHERE ` + mayReplace + ` OR (s.status = 0 AND EXCLUDED.status = 0 AND s.reason NOT IN ('withdrawing', 'withdrawn', 'stale'))
+WHERE ` + mayReplace + ` OR (s.status = 0 AND EXCLUDED.status = 0 AND (s.reason NOT IN ('withdrawing', 'withdrawn', 'stale')
+    OR s.reason = 'withdrawing' AND EXCLUDED.reason IN ('withdrawn', 'stale')))
 RETURNING s.message_id`
 
 // writeTx gives messages of account their new standing where the old one allows it, and

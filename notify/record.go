@@ -132,7 +132,7 @@ func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, c *claim, outs [
 	if err != nil {
 		return nil, err
 	}
-	more, err := d.requeueTx(ctx, tx, c, back, written, now)
+	more, gone, err := d.requeueTx(ctx, tx, c, back, written, now)
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +147,7 @@ func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, c *claim, outs [
 		return nil, err
 	}
 	if observe {
-		if err := d.book.observeTx(ctx, tx, d.changes(c, outs, standings, written)); err != nil {
+		if err := d.book.observeTx(ctx, tx, d.changes(c, outs, standings, written, gone, now)); err != nil {
 			return nil, err
 		}
 	}
@@ -239,12 +239,11 @@ func (d *Dispatcher) lateTx(ctx context.Context, tx *sqlx.Tx, c *claim, outs []o
 }
 
 // requeueTx puts messages back that certainly weren't accepted, unless they were
-// withdrawn meanwhile, and returns what to tell.
-func (d *Dispatcher) requeueTx(ctx context.Context, tx *sqlx.Tx, c *claim, back []outcome, written map[int64]bool, now time.Time) ([]happening, error) {
+// withdrawn meanwhile: those are returned in gone. told is for the history.
+func (d *Dispatcher) requeueTx(ctx context.Context, tx *sqlx.Tx, c *claim, back []outcome, written map[int64]bool, now time.Time) (told []happening, gone map[int64]bool, err error) {
 	if len(back) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
-	var told []happening
 	var ids, attempts, priority, withdrawn []int64
 	var at []time.Time
 	earliest := time.Time{}
@@ -265,18 +264,20 @@ func (d *Dispatcher) requeueTx(ctx context.Context, tx *sqlx.Tx, c *claim, back 
 		}
 	}
 	if len(withdrawn) > 0 {
-		var gone []int64
-		if err := tx.SelectContext(ctx, &gone, `UPDATE sent AS s SET reason = 'withdrawn', status_at = $3
+		var in []int64
+		if err := tx.SelectContext(ctx, &in, `UPDATE sent AS s SET reason = 'withdrawn', status_at = $3
 			WHERE s.account_id = $1 AND s.message_id = ANY(CAST($2 AS bigint[])) AND s.status = 0 AND s.reason = 'withdrawing'
 			RETURNING s.message_id`, c.account, pq.Array(withdrawn), now); err != nil {
-			return nil, fmt.Errorf("withdraw instead of retrying: %w", err)
+			return nil, nil, fmt.Errorf("withdraw instead of retrying: %w", err)
 		}
-		for _, id := range gone {
+		gone = make(map[int64]bool, len(in))
+		for _, id := range in {
+			gone[id] = true
 			told = append(told, happening{id, now, WhatWithdrawn, NotSent, ""})
 		}
 	}
 	if len(ids) == 0 {
-		return told, nil
+		return told, gone, nil
 	}
 	var queued []int64
 	if err := tx.SelectContext(ctx, &queued, `
@@ -286,9 +287,9 @@ func (d *Dispatcher) requeueTx(ctx context.Context, tx *sqlx.Tx, c *claim, back 
 		    AS u (message_id, priority, send_at, attempts)
 		ON CONFLICT (account_id, message_id) DO NOTHING
 		RETURNING q.message_id`, c.account, pq.Array(ids), pq.Array(priority), timestamps(at), pq.Array(attempts)); err != nil {
-		return nil, fmt.Errorf("put %d messages back: %w", len(ids), err)
+		return nil, nil, fmt.Errorf("put %d messages back: %w", len(ids), err)
 	}
-	return told, due.Raise(ctx, tx, dueKind, c.account, earliest)
+	return told, gone, due.Raise(ctx, tx, dueKind, c.account, earliest)
 }
 
 // holdUnansweredTx keeps the messages whose fate is unknown until they are decided. A
@@ -354,8 +355,9 @@ func (d *Dispatcher) passOnTx(ctx context.Context, tx *sqlx.Tx, c *claim, to *la
 	return next, nil
 }
 
-// changes lists what the Observer should hear.
-func (d *Dispatcher) changes(c *claim, outs []outcome, standings []standing, written map[int64]bool) []StatusChange {
+// changes lists what the Observer should hear. gone are the messages whose withdrawal
+// came too late to stop the attempt, but in time, since the carrier didn't take them.
+func (d *Dispatcher) changes(c *claim, outs []outcome, standings []standing, written, gone map[int64]bool, now time.Time) []StatusChange {
 	if d.book.observer == nil {
 		return nil
 	}
@@ -365,7 +367,11 @@ func (d *Dispatcher) changes(c *claim, outs []outcome, standings []standing, wri
 	}
 	var out []StatusChange
 	for _, s := range standings {
-		if it := byID[s.id]; it != nil && written[s.id] {
+		it := byID[s.id]
+		if it != nil && gone[s.id] {
+			s = standing{id: s.id, reason: ReasonWithdrawn, at: now}
+		}
+		if it != nil && (written[s.id] || gone[s.id]) {
 			out = append(out, StatusChange{AccountID: c.account, MessageID: s.id, Kind: it.Kind, Origin: it.Origin, OriginID: it.OriginID,
 				From: NotSent, To: s.status, Reason: s.reason, Code: s.code, Carrier: s.carrier, At: s.at})
 		}

@@ -129,6 +129,10 @@ func (d *Dispatcher) decideTx(ctx context.Context, tx *sqlx.Tx, m doubt, found *
 	if found != nil {
 		return d.book.resolveTx(ctx, tx, m, found.IDs, now, d.cfg.ReceiptWait)
 	}
+	// Asked again under the lock that withdrawals take: the carrier's answer took its time.
+	if m.Withdrawing, err = d.withdrawingTx(ctx, tx, m.AccountID, m.ID); err != nil {
+		return err
+	}
 	what := policy(m, now, d.cfg.SpareTime)
 	if certainlyNot && !m.Withdrawing && now.Before(m.Expires) {
 		what = WhatNotFound // no second text, it is the first: no matter how often, and for any kind
@@ -160,12 +164,6 @@ func (d *Dispatcher) decideTx(ctx context.Context, tx *sqlx.Tx, m doubt, found *
 			return err
 		}
 	}
-	if m.Withdrawing && st.status == NotSent {
-		if _, err := tx.ExecContext(ctx, `UPDATE sent SET reason = $3, status_at = $4 WHERE account_id = $1 AND message_id = $2 AND status = 0`,
-			m.AccountID, m.ID, st.reason, now); err != nil {
-			return err
-		}
-	}
 	written, err := d.book.writeTx(ctx, tx, m.AccountID, []standing{st})
 	if err != nil {
 		return err
@@ -178,6 +176,17 @@ func (d *Dispatcher) decideTx(ctx context.Context, tx *sqlx.Tx, m doubt, found *
 	}
 	d.cfg.Log.WarnContext(ctx, "unanswered message decided", "account_id", m.AccountID, "message_id", m.ID, "carrier", m.Carrier, "what", string(what))
 	return d.book.observeTx(ctx, tx, []StatusChange{m.change(NotSent, st)})
+}
+
+// withdrawingTx reports whether a message was withdrawn while nobody knew whether the
+// carrier has it, and keeps others from doing so until tx ends.
+func (d *Dispatcher) withdrawingTx(ctx context.Context, tx *sqlx.Tx, account, id int64) (bool, error) {
+	var reasons []Reason
+	if err := tx.SelectContext(ctx, &reasons, `SELECT reason FROM sent WHERE account_id = $1 AND message_id = $2 AND status = 0 FOR UPDATE`,
+		account, id); err != nil {
+		return false, fmt.Errorf("look for a withdrawal: %w", err)
+	}
+	return len(reasons) == 1 && reasons[0] == ReasonWithdrawing, nil
 }
 
 func (m doubt) change(from Status, st standing) StatusChange {
