@@ -115,23 +115,25 @@ func (c *Config) set(key, value string) (err error) {
 	case "system_type":
 		c.SystemType = value
 	case "window":
-		c.Window, err = strconv.Atoi(value)
+		c.Window, err = parseInt(value)
 	case "binds":
-		c.Binds, err = strconv.Atoi(value)
+		c.Binds, err = parseInt(value)
 	case "rate":
-		c.Rate, err = strconv.ParseFloat(value, 64)
+		if c.Rate, err = strconv.ParseFloat(value, 64); err != nil {
+			err = errors.New("want a number")
+		}
 	case "enquire":
-		c.Enquire, err = time.ParseDuration(value)
+		c.Enquire, err = parseDuration(value)
 	case "timeout":
-		c.Timeout, err = time.ParseDuration(value)
+		c.Timeout, err = parseDuration(value)
 	case "source_ton":
-		c.SourceTON, err = strconv.Atoi(value)
+		c.SourceTON, err = parseInt(value)
 	case "source_npi":
-		c.SourceNPI, err = strconv.Atoi(value)
+		c.SourceNPI, err = parseInt(value)
 	case "dest_ton":
-		c.DestTON, err = strconv.Atoi(value)
+		c.DestTON, err = parseInt(value)
 	case "dest_npi":
-		c.DestNPI, err = strconv.Atoi(value)
+		c.DestNPI, err = parseInt(value)
 	case "alphabet":
 		c.Alphabet = Alphabet(value)
 	case "concat":
@@ -143,11 +145,32 @@ func (c *Config) set(key, value string) (err error) {
 	case "validity":
 		c.Validity, err = parseBool(value)
 	case "zone":
-		c.Zone, err = time.LoadLocation(value)
+		if c.Zone, err = time.LoadLocation(value); err != nil {
+			err = errors.New("want an IANA name such as Europe/Zurich")
+		}
 	default:
 		return errors.New("no such parameter")
 	}
 	return err
+}
+
+// The errors of strconv and time quote their input, which after a slip of the pen may
+// be a part of the password.
+
+func parseInt(s string) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return 0, errors.New("want a whole number")
+	}
+	return n, nil
+}
+
+func parseDuration(s string) (time.Duration, error) {
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		return 0, errors.New("want a time with its unit, such as 30s")
+	}
+	return d, nil
 }
 
 func parseBool(s string) (bool, error) {

@@ -22,7 +22,30 @@ var (
 // bindError is a refused bind.
 type bindError struct{ status uint32 }
 
-func (e *bindError) Error() string { return "smpp: bind refused with " + code(e.status) }
+func (e *bindError) Error() string {
+	s := "smpp: bind refused with " + code(e.status)
+	if why := bindStatuses[data.CommandStatusType(e.status)]; why != "" {
+		s += ", " + why
+	}
+	return s
+}
+
+// bindStatuses words what operators meet while they configure.
+//
+// Source: SMPP 3.4 §5.1.3.
+var bindStatuses = map[data.CommandStatusType]string{
+	data.ESME_RALYBND: "already bound", data.ESME_RSYSERR: "system error", data.ESME_RBINDFAIL: "bind failed",
+	data.ESME_RINVPASWD: "invalid password", data.ESME_RINVSYSID: "invalid user (system id)", data.ESME_RINVSYSTYP: "invalid system type",
+	data.ESME_RTHROTTLED: "throttled",
+}
+
+// Is makes a refusal that lasts an ErrMisconfigured, and any other an ErrTemporary.
+func (e *bindError) Is(target error) bool {
+	if e.lasting() {
+		return target == notify.ErrMisconfigured
+	}
+	return target == notify.ErrTemporary
+}
 
 // lasting reports whether only a person can change it. Others pass: too many
 // binds, or a session of ours the gateway still believes alive.

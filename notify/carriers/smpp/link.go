@@ -104,8 +104,8 @@ const (
 
 // open connects and binds: as transceiver, or as transmitter for a mere check.
 func (c *Carrier) open(ctx context.Context, transceiver bool) (*link, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	fired, stop := c.wait(WaitPeer, c.cfg.Timeout)
 	defer stop()
 	finished := make(chan struct{})
@@ -113,14 +113,14 @@ func (c *Carrier) open(ctx context.Context, transceiver bool) (*link, error) {
 	go func() {
 		select {
 		case <-fired:
-			cancel()
+			cancel(errNoAnswer)
 		case <-finished:
 		}
 	}()
 
 	conn, err := c.dial(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("smpp: connect: %w", err)
+		return nil, fmt.Errorf("smpp: connect: %w", late(ctx, err))
 	}
 	// Closing the connection is the only way to end a blocked read.
 	unhook := context.AfterFunc(ctx, func() { _ = conn.Close() }) // an error would say it was closed before
@@ -130,9 +130,18 @@ func (c *Carrier) open(ctx context.Context, transceiver bool) (*link, error) {
 	}
 	if err != nil {
 		_ = conn.Close() // the bind's error says more
-		return nil, err
+		return nil, late(ctx, err)
 	}
 	return l, nil
+}
+
+// late returns errNoAnswer if that is why ctx ended: what a connection says that was
+// closed for it tells nobody anything. Else it returns err.
+func late(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); errors.Is(cause, errNoAnswer) {
+		return cause
+	}
+	return err
 }
 
 func (c *Carrier) dial(ctx context.Context) (net.Conn, error) {
