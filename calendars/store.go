@@ -87,3 +87,24 @@ func unknown(err error, what string, id int64) error {
 	}
 	return nil
 }
+
+// CheckSeals opens the tokens of the newest active connections, over all accounts, and
+// returns how many it tried and how many stayed closed. It tells a keyset that is not
+// the one this database was written with. For the owner's pool.
+func (s *Store) CheckSeals(ctx context.Context) (tried, closed int, err error) {
+	var rows []struct {
+		AccountID int64  `db:"account_id"`
+		ID        int64  `db:"id"`
+		Sealed    []byte `db:"sealed_refresh"`
+	}
+	if err := s.db.SelectContext(ctx, &rows, `SELECT account_id, id, sealed_refresh FROM connections
+		WHERE status = 'active' AND sealed_refresh IS NOT NULL ORDER BY created_at DESC LIMIT 100`); err != nil {
+		return 0, 0, fmt.Errorf("select sealed tokens: %w", err)
+	}
+	for _, r := range rows {
+		if _, err := openSecret(s.sealer, r.Sealed, refreshContext(ConnectionRef{r.AccountID, r.ID})); err != nil {
+			closed++
+		}
+	}
+	return len(rows), closed, nil
+}

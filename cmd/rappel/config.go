@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
-	_ "github.com/lib/pq"
 
 	"rappel/migrations"
 	"rappel/notify"
@@ -39,7 +38,7 @@ type Config struct {
 
 	Debounce       time.Duration `env:"RAPPEL_DEBOUNCE" default:"2m" help:"How long an appointment must stay unchanged before a reminder that is due already leaves."`
 	UnansweredWait time.Duration `env:"RAPPEL_UNANSWERED_WAIT" default:"2m" help:"How long evidence is awaited for a message whose fate a crash or time-out left open."`
-	LeaseFor       time.Duration `env:"RAPPEL_LEASE" default:"30s" help:"How long a process holds work before another may take it over, should it die."`
+	LeaseFor       time.Duration `name:"lease" env:"RAPPEL_LEASE" default:"30s" help:"How long a process holds work before another may take it over, should it die."`
 	StopAfter      time.Duration `env:"RAPPEL_STOP_AFTER" default:"25s" help:"How long a graceful stop may take."`
 	LogLevel       string        `env:"RAPPEL_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least level logged: debug, info, warn, error."`
 	LogFormat      string        `env:"RAPPEL_LOG_FORMAT" default:"text" enum:"text,json" help:"Form of log lines: text or json."`
@@ -56,24 +55,6 @@ func (c databaseConfig) open(ctx context.Context, max int) (*sqlx.DB, error) {
 		return nil, errors.New("RAPPEL_DATABASE_URL is not set; give the PostgreSQL database as postgres://user:password@host:port/name, or try 'rappel dev', which brings its own")
 	}
 	return openPool(ctx, c.DatabaseURL, max)
-}
-
-// openPool connects to dsn with at most max connections. Errors never show the DSN,
-// which holds a password.
-func openPool(ctx context.Context, dsn string, max int) (*sqlx.DB, error) {
-	db, err := sqlx.Open("postgres", dsn)
-	if err != nil {
-		return nil, fmt.Errorf("RAPPEL_DATABASE_URL can't be read: want postgres://user:password@host:port/name")
-	}
-	db.SetMaxOpenConns(max)
-	db.SetMaxIdleConns(max)
-	db.SetConnMaxIdleTime(5 * time.Minute)
-	pingCtx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	if err := db.PingContext(pingCtx); err != nil {
-		return nil, errors.Join(fmt.Errorf("the database does not answer; check RAPPEL_DATABASE_URL and that the server runs: %w", err), db.Close())
-	}
-	return db, nil
 }
 
 // pools are the connections of one process: one database, three ways to work on it.
@@ -99,6 +80,13 @@ func openPools(ctx context.Context, dsn string) (p pools, err error) {
 	if p.owner, err = openPool(ctx, dsn, 16); err != nil {
 		return p, err
 	}
+	// Before the schema is there, the web's role isn't either.
+	switch n, err := migrations.Pending(ctx, p.owner.DB); {
+	case err != nil:
+		return p, errors.Join(err, p.close())
+	case n > 0:
+		return p, errors.Join(fmt.Errorf("the database lacks %d of the schema's steps; run 'rappel migrate up'", n), p.close())
+	}
 	if p.web, err = openPool(ctx, webDSN, 16); err != nil {
 		return p, errors.Join(err, p.close())
 	}
@@ -108,11 +96,16 @@ func openPools(ctx context.Context, dsn string) (p pools, err error) {
 	return p, nil
 }
 
+// close ends the connections. What was to be stored is; that a connection at rest was
+// cut meanwhile, as by a restart of the server, is no failure.
 func (p pools) close() error {
 	var errs []error
 	for _, db := range []*sqlx.DB{p.dispatch, p.web, p.owner} {
 		if db != nil {
-			errs = append(errs, db.Close())
+			var cut net.Error
+			if err := db.Close(); !errors.As(err, &cut) {
+				errs = append(errs, err)
+			}
 		}
 	}
 	return errors.Join(errs...)
@@ -130,6 +123,8 @@ func (c *Config) validate() error {
 		errs = append(errs, errors.New("RAPPEL_BASE_URL must be an http or https URL such as https://rappel.example.ch"))
 	} else if u.Scheme == "http" && !isLoopback(u.Hostname()) {
 		errs = append(errs, errors.New("RAPPEL_BASE_URL must be https: sessions and OAuth codes would travel in the clear"))
+	} else if u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		errs = append(errs, errors.New("RAPPEL_BASE_URL must end after host and port: the web needs a host name of its own"))
 	}
 	if c.Keyset == "" {
 		errs = append(errs, errors.New("RAPPEL_KEYSET is not set; make one with 'rappel keyset create --out FILE' and keep a copy: without it stored tokens can't be opened"))
@@ -137,12 +132,40 @@ func (c *Config) validate() error {
 	if c.Carriers == "" {
 		errs = append(errs, errors.New("RAPPEL_CARRIERS is not set; give at least one, such as smpp://user:pass@host:2775 or sandbox://"))
 	}
-	for name, pair := range map[string][2]string{"GOOGLE": {c.GoogleClientID, c.GoogleClientSecret}, "MICROSOFT": {c.MicrosoftClientID, c.MicrosoftClientSecret}} {
-		if (pair[0] == "") != (pair[1] == "") {
-			errs = append(errs, fmt.Errorf("RAPPEL_%s_CLIENT_ID and RAPPEL_%s_CLIENT_SECRET belong together: set both or neither", name, name))
+	if _, port, err := net.SplitHostPort(c.Listen); c.Listen != "" && (err != nil || port == "") {
+		errs = append(errs, errors.New("RAPPEL_LISTEN must be host:port such as 127.0.0.1:8080"))
+	}
+	if c.Debounce < 0 {
+		errs = append(errs, errors.New("RAPPEL_DEBOUNCE can't be negative"))
+	}
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{{"RAPPEL_UNANSWERED_WAIT", c.UnansweredWait}, {"RAPPEL_LEASE", c.LeaseFor}, {"RAPPEL_STOP_AFTER", c.StopAfter}} {
+		if d.value <= 0 {
+			errs = append(errs, fmt.Errorf("%s must be more than nothing, such as 30s", d.name))
+		}
+	}
+	for _, e := range []struct{ name, value string }{
+		{"RAPPEL_GOOGLE_AUTH_URL", c.GoogleAuthURL}, {"RAPPEL_GOOGLE_TOKEN_URL", c.GoogleTokenURL}, {"RAPPEL_GOOGLE_API_URL", c.GoogleAPIURL},
+		{"RAPPEL_MICROSOFT_AUTHORITY_URL", c.MicrosoftAuthorityURL}, {"RAPPEL_MICROSOFT_GRAPH_URL", c.MicrosoftGraphURL},
+	} {
+		if e.value != "" && !isHTTP(e.value) {
+			errs = append(errs, fmt.Errorf("%s must be an http or https URL; leave it empty for the provider's own", e.name))
+		}
+	}
+	for _, p := range []struct{ name, id, secret string }{{"GOOGLE", c.GoogleClientID, c.GoogleClientSecret}, {"MICROSOFT", c.MicrosoftClientID, c.MicrosoftClientSecret}} {
+		if (p.id == "") != (p.secret == "") {
+			errs = append(errs, fmt.Errorf("RAPPEL_%s_CLIENT_ID and RAPPEL_%s_CLIENT_SECRET belong together: set both or neither", p.name, p.name))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// isHTTP reports whether raw is a whole http or https URL.
+func isHTTP(raw string) bool {
+	u, err := url.Parse(raw)
+	return err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
 }
 
 // secure reports whether the web is reached over HTTPS.

@@ -2,20 +2,29 @@ package main
 
 import (
 	"context"
+	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
+	"strings"
 	"time"
 
 	"github.com/jmoiron/sqlx"
+	"golang.org/x/oauth2"
 
+	"rappel/calendars"
+	"rappel/calendars/google"
 	"rappel/migrations"
 	"rappel/notify"
+	"rappel/notify/carriers/sandbox"
 )
 
-type doctorCmd struct{ Config }
+type doctorCmd struct {
+	Config
+	Roles []string `env:"RAPPEL_ROLES" default:"web,sync,remind,dispatch" help:"What the process to be checked is to do: web, sync, remind, dispatch."`
+}
 
 // findings collects what doctor sees; each trouble comes with its remedy.
 type findings struct {
@@ -29,6 +38,16 @@ func (f *findings) ok(format string, a ...any) {
 
 func (f *findings) note(what, remedy string) {
 	fmt.Fprintf(f.std.out, "note     %s\n         → %s\n", what, remedy)
+}
+
+// err is bad for an error that may bring its own remedy.
+func (f *findings) err(about string, err error) {
+	var re *remedyError
+	if errors.As(err, &re) {
+		f.bad(re.what, re.remedy)
+		return
+	}
+	f.bad(about, err.Error())
 }
 
 func (f *findings) bad(what, remedy string) {
@@ -45,6 +64,8 @@ func (c doctorCmd) Run(ctx context.Context, std stdio) error {
 		for _, e := range unjoin(err) {
 			f.bad("configuration", e.Error())
 		}
+	} else if _, err := parseRoles(c.Roles); err != nil {
+		f.bad("RAPPEL_ROLES: "+err.Error(), "correct RAPPEL_ROLES")
 	} else {
 		f.ok("configuration is complete; the web is %s", c.BaseURL)
 	}
@@ -55,10 +76,7 @@ func (c doctorCmd) Run(ctx context.Context, std stdio) error {
 			f.ok("keyset can be read")
 		}
 	}
-	if c.GoogleClientID == "" && c.MicrosoftClientID == "" {
-		f.bad("no calendar provider is configured", "set RAPPEL_GOOGLE_CLIENT_ID and _CLIENT_SECRET, or those of RAPPEL_MICROSOFT")
-	}
-	c.checkReach(ctx, f)
+	c.checkProviders(ctx, f)
 	c.checkDatabase(ctx, f)
 	if f.trouble > 0 {
 		fmt.Fprintf(std.out, "\n%d things to do.\n", f.trouble)
@@ -75,36 +93,90 @@ func unjoin(err error) []error {
 	return []error{err}
 }
 
-// checkReach asks the providers' token endpoints for any answer at all.
-func (c doctorCmd) checkReach(ctx context.Context, f *findings) {
-	client := &http.Client{Timeout: 8 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	reach := func(name, raw string) {
-		u, err := url.Parse(raw)
-		if err != nil || u.Host == "" {
-			f.bad(name+": the endpoint is not a URL", "correct the URL in the environment")
-			return
+// checkProviders tries what a sign-in and a sync need of each calendar provider,
+// with a grant that doesn't exist, so that nothing is changed there.
+func (c doctorCmd) checkProviders(ctx context.Context, f *findings) {
+	if c.GoogleClientID == "" && c.MicrosoftClientID == "" {
+		f.bad("no calendar provider is configured", "set RAPPEL_GOOGLE_CLIENT_ID and _CLIENT_SECRET, or those of RAPPEL_MICROSOFT")
+	}
+	a := &app{cfg: c.Config, now: time.Now}
+	for _, p := range a.providers() {
+		e := c.endpoints(p.Name)
+		if isHTTP(e.token) && reachable(ctx, f, e.title, e.token) {
+			checkClient(ctx, f, p, e)
 		}
-		req, err := http.NewRequestWithContext(ctx, http.MethodHead, raw, nil)
-		if err != nil {
-			f.bad(name+": the endpoint is not a URL", "correct the URL in the environment")
-			return
-		}
-		resp, err := client.Do(req)
-		if err != nil {
-			f.bad(name+" can't be reached at "+u.Host, "check network, DNS and proxy of this machine")
-			return
-		}
-		_ = resp.Body.Close() // any answer will do
-		f.ok("%s answers at %s", name, u.Host)
-		if skew := clockSkew(resp.Header.Get("Date"), time.Now()); skew > time.Minute || skew < -time.Minute {
-			f.bad(fmt.Sprintf("this machine's clock is off by %s against %s", skew.Round(time.Second), name), "set the clock (systemctl status systemd-timesyncd)")
+		if e.api == "" || isHTTP(e.api) { // else said with the configuration
+			checkAPI(ctx, f, p, e)
 		}
 	}
-	if c.GoogleClientID != "" {
-		reach("Google", orDefault(c.GoogleTokenURL, "https://oauth2.googleapis.com/token"))
+}
+
+// endpoints is what doctor says about a provider.
+type endpoints struct{ title, token, api, tokenVariable, apiVariable, clientVariable string }
+
+func (c doctorCmd) endpoints(provider string) endpoints {
+	if provider == google.Name {
+		return endpoints{"Google", orDefault(c.GoogleTokenURL, "https://oauth2.googleapis.com/token"), c.GoogleAPIURL,
+			"RAPPEL_GOOGLE_TOKEN_URL", "RAPPEL_GOOGLE_API_URL", "RAPPEL_GOOGLE_CLIENT_ID and _CLIENT_SECRET"}
 	}
-	if c.MicrosoftClientID != "" {
-		reach("Microsoft", orDefault(c.MicrosoftAuthorityURL, "https://login.microsoftonline.com/common")+"/oauth2/v2.0/token")
+	return endpoints{"Microsoft", strings.TrimRight(orDefault(c.MicrosoftAuthorityURL, "https://login.microsoftonline.com/common"), "/") + "/oauth2/v2.0/token", c.MicrosoftGraphURL,
+		"RAPPEL_MICROSOFT_AUTHORITY_URL", "RAPPEL_MICROSOFT_GRAPH_URL", "RAPPEL_MICROSOFT_CLIENT_ID and _CLIENT_SECRET"}
+}
+
+// doctorClient follows no redirect, as in the real work.
+func doctorClient() *http.Client {
+	return &http.Client{Timeout: 8 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+// reachable asks for any answer at all, and looks at the clocks by it.
+func reachable(ctx context.Context, f *findings, title, raw string) bool {
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, raw, nil)
+	if err != nil {
+		f.bad(title+": the token endpoint is not a URL", "correct it in the environment")
+		return false
+	}
+	resp, err := doctorClient().Do(req)
+	if err != nil {
+		f.bad(title+" can't be reached at "+req.URL.Host, "check network, DNS and proxy of this machine")
+		return false
+	}
+	_ = resp.Body.Close() // any answer will do
+	f.ok("%s answers at %s", title, req.URL.Host)
+	if skew := clockSkew(resp.Header.Get("Date"), time.Now()); skew > time.Minute || skew < -time.Minute {
+		f.bad(fmt.Sprintf("this machine's clock is off by %s against %s", skew.Round(time.Second), title), "set the clock (systemctl status systemd-timesyncd)")
+	}
+	return true
+}
+
+// checkClient asks to renew a grant that doesn't exist: the provider refuses our id
+// or secret before it refuses the grant.
+func checkClient(ctx context.Context, f *findings, p calendars.Provider, e endpoints) {
+	_, err := p.Authority.Refresh(context.WithValue(ctx, oauth2.HTTPClient, doctorClient()), "rappel-doctor")
+	var pe *calendars.Error
+	switch {
+	case err == nil, errors.Is(err, calendars.ErrGrantRevoked):
+		f.ok("%s knows our client", e.title)
+	case errors.Is(err, calendars.ErrClientConfig) && errors.As(err, &pe) && strings.Contains(pe.Code, "client"):
+		f.bad(e.title+" refuses our client id or secret", "correct "+e.clientVariable+"; a secret may have expired or been replaced in the provider's console")
+	case errors.Is(err, calendars.ErrClientConfig), errors.Is(err, calendars.ErrThrottled):
+		f.note("whether "+e.title+" knows our client could not be told", "a first connection will show; its error names the cause")
+	default:
+		f.bad("at "+e.title+"'s address is no token endpoint that works: "+err.Error(), "correct "+e.tokenVariable+", or wait if the provider has trouble")
+	}
+}
+
+// checkAPI asks for calendars without authorisation and wants to be refused for that.
+func checkAPI(ctx context.Context, f *findings, p calendars.Provider, e endpoints) {
+	_, err := p.Reader.Calendars(ctx, doctorClient())
+	switch {
+	case err == nil, errors.Is(err, calendars.ErrUnauthorized), errors.Is(err, calendars.ErrForbidden):
+		f.ok("%s's calendars answer", e.title)
+	case errors.Is(err, calendars.ErrClientConfig):
+		f.bad("the Calendar API is switched off in our project at "+e.title, "switch it on in the provider's console")
+	case errors.Is(err, calendars.ErrThrottled):
+		f.note(e.title+"'s calendars ask to slow down", "nothing, unless it stays so")
+	default:
+		f.bad(e.title+"'s calendars don't answer as they should: "+err.Error(), "check network and proxy of this machine, and "+e.apiVariable)
 	}
 }
 
@@ -127,7 +199,8 @@ func clockSkew(date string, now time.Time) time.Duration {
 func (c doctorCmd) checkDatabase(ctx context.Context, f *findings) {
 	db, err := c.open(ctx, 4)
 	if err != nil {
-		f.bad("database", err.Error())
+		f.err("database", err)
+		c.checkCarriers(ctx, f, nil)
 		return
 	}
 	defer db.Close()
@@ -146,11 +219,13 @@ func (c doctorCmd) checkDatabase(ctx context.Context, f *findings) {
 		f.bad("schema: "+err.Error(), "use the program that belongs to this database")
 		return
 	case n > 0:
-		f.bad(fmt.Sprintf("the schema lacks %d steps", n), "run 'rappel migrate up'")
+		f.bad(fmt.Sprintf("the database lacks %d of the schema's steps", n), "run 'rappel migrate up'")
+		c.checkCarriers(ctx, f, nil)
 		return
 	}
 	f.ok("schema is up to date")
 	c.checkWebRole(ctx, f)
+	c.checkSeals(ctx, f, db)
 	c.checkCarriers(ctx, f, db)
 	checkWork(ctx, f, db)
 }
@@ -176,7 +251,32 @@ func (c doctorCmd) checkWebRole(ctx context.Context, f *findings) {
 	f.ok("the web works as %s, bound by row-level security", migrations.WebRole)
 }
 
+// checkSeals looks whether the keyset is the one this database was written with.
+func (c doctorCmd) checkSeals(ctx context.Context, f *findings, db *sqlx.DB) {
+	seal, _, err := loadKeyset(c.Keyset)
+	if err != nil {
+		return // said already
+	}
+	switch n, closed, err := calendars.NewStore(db, seal).CheckSeals(ctx); {
+	case err != nil:
+		f.bad("a look into the database failed: "+err.Error(), "look at its log")
+	case closed > 0:
+		f.bad(fmt.Sprintf("the keyset does not open %d of %d connections' tokens", closed, n),
+			"give the keyset they were sealed with in RAPPEL_KEYSET, or a copy of it; without it these calendars must be connected anew")
+	case n > 0:
+		f.ok("keyset opens what this database holds")
+	}
+}
+
+// checkCarriers tries every carrier. db is nil when the database can't be used.
 func (c doctorCmd) checkCarriers(ctx context.Context, f *findings, db *sqlx.DB) {
+	if c.Carriers == "" {
+		return // said already
+	}
+	without := db == nil
+	if without { // carriers that keep things there want one all the same
+		db = sqlx.NewDb(sql.OpenDB(noDatabase{}), "postgres")
+	}
 	a := &app{cfg: c.Config, log: slog.New(slog.DiscardHandler), now: time.Now, pools: pools{owner: db}}
 	list, err := a.buildCarriers(c.Carriers)
 	if err != nil {
@@ -185,6 +285,9 @@ func (c doctorCmd) checkCarriers(ctx context.Context, f *findings, db *sqlx.DB) 
 	}
 	for _, carrier := range list {
 		check, ok := carrier.(notify.Checker)
+		if _, here := carrier.(*sandbox.Carrier); here && without {
+			continue
+		}
 		if !ok {
 			f.ok("carrier %s is configured", carrier.Name())
 			continue
@@ -196,12 +299,26 @@ func (c doctorCmd) checkCarriers(ctx context.Context, f *findings, db *sqlx.DB) 
 		case err == nil:
 			f.ok("carrier %s accepts our configuration", carrier.Name())
 		case errors.Is(err, notify.ErrMisconfigured):
-			f.bad("carrier "+carrier.Name()+" refuses our configuration: "+err.Error(), "check user, password and sender in RAPPEL_CARRIERS")
+			f.bad("carrier "+carrier.Name()+" refuses our configuration: "+err.Error(), "correct user and password in RAPPEL_CARRIERS; ask the carrier whether the account is open and this machine's address admitted")
 		default:
 			f.bad("carrier "+carrier.Name()+" does not answer: "+err.Error(), "check address, port and firewall; ask the carrier whether it is up")
 		}
 	}
 }
+
+// noDatabase stands in for the database that can't be reached.
+type noDatabase struct{}
+
+var errNoDatabase = errors.New("no database")
+
+// Connect implements driver.Connector.
+func (noDatabase) Connect(context.Context) (driver.Conn, error) { return nil, errNoDatabase }
+
+// Driver implements driver.Connector.
+func (noDatabase) Driver() driver.Driver { return noDatabase{} }
+
+// Open implements driver.Driver.
+func (noDatabase) Open(string) (driver.Conn, error) { return nil, errNoDatabase }
 
 // checkWork looks for work that stands still.
 func checkWork(ctx context.Context, f *findings, db *sqlx.DB) {
