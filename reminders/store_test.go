@@ -322,6 +322,31 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+// What the clerk gave up is the reason shown, although planning found none.
+func TestExplain_givenUp(t *testing.T) {
+	line := func(status reminders.Status, reason reminders.Reason, due string) reminders.Reminder {
+		return reminders.Reminder{ID: 1, RuleID: 1, Status: status, Reason: reason, DueAt: at(t, due), MessageID: ptr(int64(7))}
+	}
+	late := line(reminders.StatusSkipped, reminders.TooLate, "06-01 14:00")
+	lost := line(reminders.StatusSkipped, reminders.ConnectionLost, "06-01 15:00")
+	for name, tc := range map[string]struct {
+		verdict reminders.Reason
+		lines   []reminders.Reminder
+		want    reminders.Reason
+	}{
+		"the only one":             {reminders.Planned, []reminders.Reminder{late}, reminders.TooLate},
+		"the last one":             {reminders.Planned, []reminders.Reminder{lost, late}, reminders.ConnectionLost},
+		"another was sent":         {reminders.Planned, []reminders.Reminder{late, line(reminders.StatusQueued, reminders.Planned, "06-01 10:00")}, reminders.Planned},
+		"another is still to come": {reminders.Planned, []reminders.Reminder{late, line(reminders.StatusPlanned, reminders.Planned, "06-01 18:00")}, reminders.Planned},
+		"the appointment has one":  {reminders.Gone, []reminders.Reminder{late}, reminders.Gone},
+		"none":                     {reminders.Planned, nil, reminders.Planned},
+	} {
+		if x := reminders.Explain(reminders.Verdict{Reason: tc.verdict}, tc.lines, nil, noon); x.Reason != tc.want {
+			t.Errorf("%s: %q, want %q", name, x.Reason, tc.want)
+		}
+	}
+}
+
 // The real outbox and store fit what this package asks for.
 var (
 	_ reminders.Withdrawer  = (*notify.Outbox)(nil)

@@ -54,5 +54,21 @@ func Explain(v Verdict, rs []Reminder, rules []Rule, now time.Time) Explanation 
 		x.Lines = append(x.Lines, l)
 	}
 	slices.SortStableFunc(x.Lines, func(a, b Line) int { return a.Due.Compare(b.Due) })
+	if x.Reason == Planned {
+		x.Reason = givenUp(x.Lines)
+	}
 	return x
+}
+
+// givenUp is why all of lines were skipped, by the last of them; Planned unless all
+// were. A verdict is as old as the last planning: what the clerk gave up since stands
+// with its reminders only.
+func givenUp(lines []Line) (why Reason) {
+	for _, l := range lines {
+		if l.Status != StatusSkipped {
+			return Planned
+		}
+		why = l.Reason
+	}
+	return why
 }
