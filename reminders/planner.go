@@ -113,7 +113,7 @@ func (p *Planner) CalendarStopped(ctx context.Context, tx *sqlx.Tx, ref calendar
 	var stopped []Reminder
 	for _, r := range rows {
 		if r.Status == StatusQueued {
-			back, err := p.withdraw(ctx, tx, r, CalendarStopped, now)
+			back, _, err := p.withdraw(ctx, tx, r, CalendarStopped, now)
 			if err != nil {
 				return err
 			}

@@ -121,7 +121,7 @@ func (b *batch) withdraw(ctx context.Context, tx *sqlx.Tx) (back bool, err error
 				if prev.ID != id {
 					continue
 				}
-				taken, err := b.planner.withdraw(ctx, tx, prev, b.whyOf(i, prev), b.now)
+				taken, freed, err := b.planner.withdraw(ctx, tx, prev, b.whyOf(i, prev), b.now)
 				if err != nil {
 					return false, err
 				}
@@ -130,10 +130,8 @@ func (b *batch) withdraw(ctx context.Context, tx *sqlx.Tx) (back bool, err error
 					continue
 				}
 				back, b.withdrawn[id] = true, true
-				for _, r := range b.rules {
-					if r.ID == prev.RuleID {
-						delete(b.promised, PromiseOf(prev.Recipient, prev.StartsAt, r))
-					}
+				for _, promise := range freed { // whatever became of its rule
+					delete(b.promised, promise)
 				}
 				// It never left, so it was as good as planned.
 				prev.Status, prev.Reason = StatusPlanned, Planned

@@ -1,7 +1,6 @@
 package reminders_test
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -371,33 +370,108 @@ func TestPlanner_manyInstances(t *testing.T) {
 	}
 }
 
+// tell brings the news that the message of the ledger's only row never left.
+func (h *house) tell(why notify.Reason) {
+	h.t.Helper()
+	c := notify.StatusChange{AccountID: h.account, Origin: notify.OriginReminder, Reason: why, At: h.now()}
+	h.get(&c.OriginID, `SELECT reminder_id FROM sent_ledger WHERE account_id = $1`, h.account)
+	h.get(&c.MessageID, `SELECT message_id FROM sent_ledger WHERE account_id = $1`, h.account)
+	for range 2 { // news may be heard twice
+		if err := migrations.InAccount(h.ctx(), h.db, h.account, func(tx *sqlx.Tx) error {
+			return h.planner.StatusChanged(h.ctx(), tx, []notify.StatusChange{c})
+		}); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+}
+
 // What notify withdrew after all gives its promise back.
 func TestPlanner_StatusChanged(t *testing.T) {
 	t.Parallel()
+	for why, want := range map[notify.Reason][]string{
+		notify.ReasonReceipt:   {"anna queued", "anna skipped already_sent"},
+		notify.ReasonWithdrawn: {"anna dropped withdrawn", "anna planned"},
+		// The gate saw that it doesn't stand, and now it does: the clerk has another look.
+		notify.ReasonStale: {"anna planned", "anna planned"},
+	} {
+		t.Run(string(why), func(t *testing.T) {
+			t.Parallel()
+			h := newHouse(t)
+			h.sync(h.cal, h.appointment("a"), h.appointment("b"))
+			h.at("06-01 14:00")
+			h.tick()
+			h.want("one queued", "anna queued", "anna skipped already_sent")
+			h.claim()
+			h.tell(why)
+			h.want("then", want...)
+			h.tick()
+			if got := h.count(`SELECT count(*) FROM messages WHERE account_id = $1`); got != 2 && why != notify.ReasonReceipt {
+				t.Errorf("%d messages, want the one taken back and a new one", got)
+			}
+		})
+	}
+}
+
+// An appointment leaves its time and returns to it while the dispatcher has its text in
+// hand, which then doesn't leave: it is not lost.
+func TestPlanner_backBeforeTheNews(t *testing.T) {
+	t.Parallel()
+	for name, away := range map[string]func(h *house, e *calendars.Event){
+		"moved":     func(h *house, e *calendars.Event) { e.Start = at(h.t, "06-02 16:00"); e.End = at(h.t, "06-02 17:00") },
+		"cancelled": func(_ *house, e *calendars.Event) { e.Cancelled = true },
+	} {
+		for _, why := range []notify.Reason{notify.ReasonStale, notify.ReasonWithdrawn} {
+			t.Run(name+" "+string(why), func(t *testing.T) {
+				t.Parallel()
+				h := newHouse(t)
+				was := h.sync(h.cal, h.appointment("a"))[0]
+				h.at("06-01 14:00")
+				h.tick()
+				h.claim()
+				h.at("06-01 14:01")
+				e := was
+				e.Changed = h.now()
+				away(h, &e)
+				h.sync(h.cal, e)
+				if why == notify.ReasonWithdrawn { // news of a withdrawal that the restored appointment didn't ask for
+					h.tell(why)
+				}
+				h.at("06-01 14:02")
+				e = was
+				e.Changed = h.now()
+				h.sync(h.cal, e)
+				if why == notify.ReasonStale {
+					h.tell(why)
+				}
+				h.at("06-01 14:05")
+				h.tick()
+				h.want("texted", "anna queued")
+				h.wantTexts("its time", annasText)
+			})
+		}
+	}
+}
+
+// A freed promise brings nobody's text forward.
+func TestPlanner_freedInTime(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
-	h.sync(h.cal, h.appointment("a"), h.appointment("b"))
-	h.at("06-01 14:00")
-	h.tick()
-	h.want("one sent", "anna queued", "anna skipped already_sent")
-	var c notify.StatusChange
-	c.AccountID, c.Origin, c.Reason, c.At = h.account, notify.OriginReminder, notify.ReasonStale, h.now()
-	h.get(&c.OriginID, `SELECT reminder_id FROM sent_ledger WHERE account_id = $1`, h.account)
-	h.get(&c.MessageID, `SELECT message_id FROM sent_ledger WHERE account_id = $1`, h.account)
-	tell := func(c notify.StatusChange) {
-		if err := migrations.InAccount(t.Context(), h.db, h.account, func(tx *sqlx.Tx) error {
-			return h.planner.StatusChanged(context.WithoutCancel(t.Context()), tx, []notify.StatusChange{c})
-		}); err != nil {
+	twin := h.rule
+	twin.ID, twin.Kind, twin.Amount = 0, reminders.HoursBefore, 2
+	for range 2 { // two rules for the same distance: the second is turned away from the start
+		if _, err := h.rules.Save(h.ctx(), twin); err != nil {
 			t.Fatal(err)
 		}
 	}
-	other := c
-	other.Reason = notify.ReasonReceipt
-	tell(other)
-	h.want("receipts are no news", "anna queued", "anna skipped already_sent")
-	tell(c)
-	h.want("freed", "anna dropped withdrawn", "anna planned")
-	tell(c) // heard twice
-	h.want("freed once", "anna dropped withdrawn", "anna planned")
+	e := h.sync(h.cal, h.appointment("a"), h.appointment("b"))
+	h.at("06-01 14:00")
+	h.tick()
+	e[0].Cancelled = true
+	h.sync(h.cal, e[0])
+	h.tick()
+	if got := h.texts(); len(got) != 1 {
+		t.Errorf("%d texts a day ahead, want one", len(got))
+	}
 }
 
 // T05, T12, T15: instances of one series are reminders of their own.
