@@ -128,7 +128,11 @@ func (r *Rules) SaveTx(ctx context.Context, tx *sqlx.Tx, in Rule) (Rule, error) 
 	if err := in.Validate(); err != nil {
 		return Rule{}, err
 	}
-	if err := r.checkRefs(ctx, tx, in, before); err != nil {
+	calendar, err := lockCalendarTx(ctx, tx, calendars.CalendarRef{AccountID: in.AccountID, ID: in.CalendarID})
+	if err != nil {
+		return Rule{}, err
+	}
+	if err := r.checkRefs(ctx, tx, in, before, calendar); err != nil {
 		return Rule{}, err
 	}
 	if in.ID == 0 {
@@ -156,14 +160,21 @@ func firesAlike(a, b Rule) bool {
 	return a.Kind == b.Kind && a.Amount == b.Amount && a.AtTime == b.AtTime && (a.Enabled || !b.Enabled)
 }
 
+// lockCalendarTx locks a calendar and reports whether there is one. Rules are written
+// under this lock: a row of rules locks its calendar for sharing, and two such that
+// then wanted to plan it would wait for each other.
+func lockCalendarTx(ctx context.Context, tx *sqlx.Tx, ref calendars.CalendarRef) (found bool, err error) {
+	var ids []int64
+	if err := tx.SelectContext(ctx, &ids, `SELECT id FROM calendars WHERE account_id = $1 AND id = $2 FOR UPDATE`, ref.AccountID, ref.ID); err != nil {
+		return false, fmt.Errorf("lock calendar %d: %w", ref.ID, err)
+	}
+	return len(ids) == 1, nil
+}
+
 // checkRefs reports what in names and isn't there. Another account's calendar or
 // template is not there.
-func (r *Rules) checkRefs(ctx context.Context, tx *sqlx.Tx, in, before Rule) error {
+func (r *Rules) checkRefs(ctx context.Context, tx *sqlx.Tx, in, before Rule, calendar bool) error {
 	var bad []FieldError
-	var calendar bool
-	if err := tx.GetContext(ctx, &calendar, `SELECT EXISTS (SELECT 1 FROM calendars WHERE account_id = $1 AND id = $2)`, in.AccountID, in.CalendarID); err != nil {
-		return fmt.Errorf("look for calendar %d: %w", in.CalendarID, err)
-	}
 	if !calendar || (before.ID != 0 && before.CalendarID != in.CalendarID) {
 		bad = append(bad, FieldError{Field: "calendar_id", Code: CodeUnknown})
 	}
@@ -191,12 +202,15 @@ func (r *Rules) DeleteTx(ctx context.Context, tx *sqlx.Tx, ref RuleRef) error {
 	if err != nil {
 		return err
 	}
-	now := r.now()
+	now, cal := r.now(), calendars.CalendarRef{AccountID: ref.AccountID, ID: rule.CalendarID}
+	if _, err := lockCalendarTx(ctx, tx, cal); err != nil {
+		return err
+	}
 	if _, err := tx.ExecContext(ctx, `UPDATE rules SET deleted_at = $3, enabled = false WHERE account_id = $1 AND id = $2`,
 		ref.AccountID, ref.ID, now); err != nil {
 		return fmt.Errorf("delete rule %d: %w", ref.ID, err)
 	}
-	return r.changed(ctx, tx, calendars.CalendarRef{AccountID: ref.AccountID, ID: rule.CalendarID}, now)
+	return r.changed(ctx, tx, cal, now)
 }
 
 func (r *Rules) changed(ctx context.Context, tx *sqlx.Tx, cal calendars.CalendarRef, now time.Time) error {

@@ -247,6 +247,38 @@ func TestRules_whileSyncing(t *testing.T) {
 	}
 }
 
+// New rules of one calendar at once, as a double click makes them, while others go.
+func TestRules_atOnce(t *testing.T) {
+	t.Parallel()
+	h, _, rules, _ := webHouse(t)
+	h.sync(h.cal, h.appointment("a"))
+	var wg sync.WaitGroup
+	for i := range 8 {
+		r := h.rule
+		r.ID, r.Kind, r.Amount = 0, reminders.HoursBefore, 3+i
+		wg.Go(func() {
+			saved, err := rules.Save(t.Context(), r)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			saved.Amount++
+			if i%2 == 0 {
+				_, err = rules.Save(t.Context(), saved)
+			} else {
+				err = rules.Delete(t.Context(), reminders.RuleRef{AccountID: h.account, ID: saved.ID})
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := h.count(`SELECT count(*) FROM reminders WHERE account_id = $1 AND status = 'planned'`); n != 5 {
+		t.Errorf("%d reminders planned, want one for each of 5 rules", n)
+	}
+}
+
 func TestSettings(t *testing.T) {
 	t.Parallel()
 	h, _, _, settings := webHouse(t)
