@@ -202,7 +202,7 @@ func (a *app) buildCarrier(u *url.URL) (notify.Carrier, error) {
 		if err != nil {
 			return nil, err
 		}
-		cfg.StatusCallback, cfg.Log, cfg.Now = a.cfg.BaseURL+"/hooks/twilio", a.log, a.now
+		cfg.StatusCallback, cfg.Log, cfg.Now = a.cfg.BaseURL+"/hooks/"+cfg.Name, a.log, a.now
 		return twilio.New(cfg, nil)
 	case "sandbox":
 		cfg, err := sandbox.ParseURL(u)

@@ -56,11 +56,18 @@ func ParseURL(u *url.URL) (Config, error) {
 		case "messaging_service":
 			cfg.MessagingService = value
 		case "window":
-			cfg.Window, err = strconv.Atoi(value)
+			// The errors of strconv and time quote what may be a part of the token.
+			if cfg.Window, err = strconv.Atoi(value); err != nil {
+				err = errors.New("want a whole number")
+			}
 		case "rate":
-			cfg.Rate, err = strconv.ParseFloat(value, 64)
+			if cfg.Rate, err = strconv.ParseFloat(value, 64); err != nil {
+				err = errors.New("want a number")
+			}
 		case "timeout":
-			cfg.Timeout, err = time.ParseDuration(value)
+			if cfg.Timeout, err = time.ParseDuration(value); err != nil {
+				err = errors.New("want a time with its unit, such as 15s")
+			}
 		case "scheme":
 			scheme = value
 		default:

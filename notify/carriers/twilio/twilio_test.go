@@ -415,6 +415,9 @@ func TestParseURL(t *testing.T) {
 		{"twilio://:t@api.twilio.com", "", "SID"},
 		{"twilio://AC1:tok3n@api.twilio.com?windows=3", "", "no such parameter"},
 		{"twilio://AC1:tok3n@api.twilio.com?window=0", "", "window"},
+		{"twilio://AC1@api.twilio.com?window=tok3n", "", "window"},
+		{"twilio://AC1@api.twilio.com?rate=tok3n", "", "rate"},
+		{"twilio://AC1@api.twilio.com?timeout=tok3n", "", "timeout"},
 		{"twilio://AC1:tok3n@api.twilio.com/v1", "", "path"},
 		{"smpp://AC1:tok3n@api.twilio.com", "", "scheme"},
 	} {
