@@ -85,6 +85,13 @@ type Inbox interface {
 	Inbound(ctx context.Context, m Inbound) error
 }
 
+// Directory is an Inbox that can tell which carrier ids it knows. Carriers ask it whose
+// receipts may write an id otherwise than the answer did.
+type Directory interface {
+	// Known returns those of ids that carrier gave for messages of ours.
+	Known(ctx context.Context, carrier string, ids []string) ([]string, error)
+}
+
 // Receipt is a delivery receipt (DLR) for one carrier id.
 type Receipt struct {
 	Carrier   string

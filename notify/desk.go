@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
 
 	"rappel/migrations"
 )
@@ -35,7 +36,10 @@ type Desk struct {
 	busy    bool
 }
 
-var _ Inbox = (*Desk)(nil)
+var (
+	_ Inbox     = (*Desk)(nil)
+	_ Directory = (*Desk)(nil)
+)
 
 // arrival is a receipt whose carrier waits to hear that it is kept.
 type arrival struct {
@@ -78,6 +82,17 @@ func (d *Desk) Receipt(ctx context.Context, r Receipt) error {
 	case <-ctx.Done():
 		return ctx.Err() // it may still be applied, which is harmless when it comes again
 	}
+}
+
+// Known implements Directory. A message's ids are known once its acceptance is recorded,
+// by whichever process.
+func (d *Desk) Known(ctx context.Context, carrier string, ids []string) (known []string, err error) {
+	err = d.cfg.DB.SelectContext(ctx, &known, `SELECT carrier_message_id FROM carrier_refs
+		WHERE carrier = $1 AND carrier_message_id = ANY ($2)`, carrier, pq.Array(ids))
+	if err != nil {
+		return nil, fmt.Errorf("look for carrier ids: %w", err)
+	}
+	return known, nil
 }
 
 // serve writes what waits until nothing does.

@@ -314,3 +314,21 @@ func TestDesk_Inbound(t *testing.T) {
 	w.tick(d)
 	w.wantStatus(again, notify.Sent, "")
 }
+
+// A carrier asks which of two ids is a message's; others' ids of the same text aren't.
+func TestDesk_Known(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.enqueue(nil)
+	w.tick(w.dispatcher(nil))
+	id := w.carrier.sent()[0].ids[0]
+	for carrier, want := range map[string][]string{"one": {id}, "two": nil} {
+		got, err := w.desk().Known(context.Background(), carrier, []string{"nobody's", id})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", carrier, diff)
+		}
+	}
+}

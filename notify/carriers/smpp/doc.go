@@ -75,8 +75,10 @@
 //     clock cut to five minutes, so that a replay soon after a crash meets the same
 //     id; an identical text that is known to be new gets a counter.
 //   - id=auto learns from receipts whose id matches an answer only after
-//     conversion. Set id=hex where the gateway is known to do so: right after a
-//     start there is nothing to learn from.
+//     conversion. A process that has had no such answer itself, being new or not
+//     the one that submitted, asks the Inbox which of the two ids it knows. Only a
+//     receipt that comes before its message is recorded, and before any other, can
+//     be misread; id=hex rules that out where the gateway is known to do so.
 //   - An answer that comes after its Send gave up is handed to the Inbox as a
 //     receipt with status SENT: evidence for a message of unknown fate.
 package smpp

@@ -2,6 +2,7 @@ package smpp
 
 import (
 	"math/big"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -14,7 +15,7 @@ type ids struct {
 	mu      sync.Mutex
 	recent  map[string]struct{} // answered lately, to learn from
 	order   []string
-	learned IDForm // IDAuto until a receipt has told
+	learned IDForm // "" until a receipt has told
 }
 
 const recentIDs = 8192
@@ -59,6 +60,26 @@ func (t *ids) receipted(tlv, text string) string {
 		return hexOf(id)
 	default:
 		return canonical(id)
+	}
+}
+
+// puzzle returns the two ids a receipt's text may mean while nobody has told yet which
+// form the gateway writes: as answered, or in decimal what was answered in hexadecimal.
+func (t *ids) puzzle(tlv, text string) (same, converted string, puzzling bool) {
+	same, converted = canonical(text), hexOf(text)
+	if t.form != IDAuto || !isDigits(text) || same == converted || tlv != "" && canonical(tlv) != same {
+		return "", "", false
+	}
+	return same, converted, t.mode(text) == ""
+}
+
+// solve tells which of a puzzle's ids is known. Both or none tell nothing.
+func (t *ids) solve(same, converted string, known []string) {
+	switch s, c := slices.Contains(known, same), slices.Contains(known, converted); {
+	case s && !c:
+		t.learn(IDDecimal)
+	case c && !s:
+		t.learn(IDHex)
 	}
 }
 

@@ -133,6 +133,10 @@ func (l *link) deliver(ctx context.Context, sequence int32, raw []byte, in notif
 		return
 	}
 	if d.isReceipt() {
+		if v := l.keep(ctx, log, "receipt", func() error { return l.c.settleForm(ctx, d, in) }); v != keepIt {
+			answer(v)
+			return
+		}
 		r, ok := l.c.receipt(d)
 		if !ok {
 			log.ErrorContext(ctx, "receipt without id refused", slog.Int("octets", len(raw)))

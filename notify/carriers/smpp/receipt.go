@@ -1,6 +1,7 @@
 package smpp
 
 import (
+	"context"
 	"encoding/binary"
 	"strconv"
 	"strings"
@@ -104,6 +105,27 @@ func statusOfState(state byte) (notify.Status, bool) {
 		return notify.Rejected, true
 	}
 	return notify.Sent, false
+}
+
+// settleForm asks in which form the gateway writes ids, if d puts the question and
+// this process can't tell by the answers it has had itself: it may be new, or the
+// answer went to another.
+func (c *Carrier) settleForm(ctx context.Context, d delivery, in notify.Inbox) error {
+	directory, ok := in.(notify.Directory)
+	if !ok {
+		return nil
+	}
+	text, _ := parseReceipt(d.text(c.cfg.Alphabet), c.cfg.Zone)
+	same, converted, puzzling := c.ids.puzzle(cstring(d.tlv(tagReceiptedID)), text.ID)
+	if !puzzling {
+		return nil
+	}
+	known, err := directory.Known(ctx, c.cfg.Name, []string{same, converted})
+	if err != nil {
+		return err
+	}
+	c.ids.solve(same, converted, known)
+	return nil
 }
 
 // receipt builds what the Inbox gets from a deliver_sm that is one. ok is false
