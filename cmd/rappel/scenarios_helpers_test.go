@@ -359,7 +359,7 @@ func (s *stage) walkTo(end time.Time) {
 	for range 5000 {
 		s.settle()
 		var next *time.Time
-		s.must(s.app.pools.owner.GetContext(s.t.Context(), &next, `SELECT min(due_at) FROM due WHERE kind IN ('sync', 'remind', 'dispatch')`))
+		s.must(s.app.pools.owner.GetContext(s.t.Context(), &next, `SELECT min(due_at) FROM due WHERE kind IN ('sync', 'remind', 'dispatch') AND due_at < 'infinity'`))
 		if next == nil || next.After(end) {
 			if !s.now().After(end) {
 				s.clock.set(end)
