@@ -212,7 +212,7 @@ CREATE TABLE rules (
     kind             text NOT NULL CONSTRAINT rules_kind CHECK (kind IN ('hours_before', 'days_before')),
     amount           int NOT NULL CONSTRAINT rules_amount CHECK (amount BETWEEN 0 AND 8760),
     at_time          text NOT NULL DEFAULT '' CONSTRAINT rules_at_time CHECK (at_time ~ '^([01][0-9]|2[0-3]):[0-5][0-9]$' OR at_time = ''),
-    template_id      bigint NOT NULL,
+    template_id      bigint,                                        -- NULL only once the rule is deleted and its template, too
     language         text NOT NULL DEFAULT '' CONSTRAINT rules_language CHECK (language IN ('', 'de', 'fr', 'it', 'en')),
     sender           text NOT NULL DEFAULT '',                      -- '' = the account's
     enabled          boolean NOT NULL DEFAULT true,
@@ -222,6 +222,7 @@ CREATE TABLE rules (
     updated_at       timestamptz NOT NULL,
     deleted_at       timestamptz,
     PRIMARY KEY (account_id, id),
+    CONSTRAINT rules_template CHECK (template_id IS NOT NULL OR deleted_at IS NOT NULL),
     FOREIGN KEY (account_id, calendar_id) REFERENCES calendars ON DELETE CASCADE,
     FOREIGN KEY (account_id, template_id) REFERENCES templates ON DELETE RESTRICT
 );
@@ -411,6 +412,20 @@ CREATE TABLE inbound (
     UNIQUE (account_id, carrier, carrier_message_id)
 );
 
+CREATE TABLE stray_inbound (
+    carrier            text NOT NULL,
+    carrier_message_id text NOT NULL,
+    sender             text NOT NULL,                               -- E.164 of the person who wrote
+    recipient          text NOT NULL,                               -- our number or name they wrote to
+    body               text NOT NULL,
+    action             text NOT NULL DEFAULT '',                    -- opt_out, opt_in, help, '' = for people to read
+    received_at        timestamptz NOT NULL,                        -- as the carrier says
+    kept_at            timestamptz NOT NULL,                        -- when it reached us; purged by this
+    PRIMARY KEY (carrier, carrier_message_id)
+);
+CREATE INDEX stray_inbound_kept ON stray_inbound (kept_at);
+COMMENT ON TABLE stray_inbound IS 'directory: replies that belong to no account; read by the operator only';
+
 CREATE TABLE opt_outs (
     account_id bigint NOT NULL REFERENCES accounts ON DELETE CASCADE,
     recipient  text NOT NULL,
@@ -486,6 +501,6 @@ GRANT SELECT ON inbound, unanswered TO rappel_web;
 GRANT SELECT, INSERT, UPDATE ON due TO rappel_web;
 
 -- +goose Down
-DROP TABLE due, sandbox_texts, carrier_health, opt_outs, inbound, message_events, early_receipts, carrier_refs, unanswered, claims,
+DROP TABLE due, sandbox_texts, carrier_health, opt_outs, stray_inbound, inbound, message_events, early_receipts, carrier_refs, unanswered, claims,
     queue, sent, messages, sent_ledger, reminders, verdicts, rules, template_texts, templates, notices, events, calendars,
     connections, oauth_states, sessions, login_attempts, logins, users, accounts;
