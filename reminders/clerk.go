@@ -50,7 +50,6 @@ type ClerkConfig struct {
 	Outbox   Enqueuer
 	Now      func() time.Time // nil = time.Now
 	Log      *slog.Logger     // nil = discard
-	Owner    string           // name of this holder of leases; "" = a new one
 	Accounts int              // accounts worked on at once; 0 = 4
 	Lease    time.Duration    // how long an account is held, renewed while it is worked on; 0 = 30 s
 	Every    time.Duration    // pause between looks in Run; 0 = 1 s
@@ -70,9 +69,6 @@ func NewClerk(c ClerkConfig) *Clerk {
 	c.Now = clockOr(c.Now)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
-	}
-	if c.Owner == "" {
-		c.Owner = due.NewOwner()
 	}
 	if c.Accounts <= 0 {
 		c.Accounts = 4
@@ -117,33 +113,43 @@ func (c *Clerk) Run(ctx context.Context) error {
 // Tick does all work due now and returns how many reminders it decided. An account
 // that fails does not stop the others; the errors come joined, and the account's turn
 // comes again after a minute.
+//
+// Whoever is through with an account takes the next, so that one whose calendar
+// answers slowly holds up nobody else.
 func (c *Clerk) Tick(ctx context.Context) (worked int, err error) {
 	var mu sync.Mutex
 	var errs []error
-	for ctx.Err() == nil {
-		accounts, err := due.Lease(ctx, c.DB, dueKind, c.Owner, c.Now(), c.Accounts, c.Lease)
-		if err != nil {
-			return worked, errors.Join(append(errs, err)...)
-		}
-		if len(accounts) == 0 {
-			break
-		}
-		var wg sync.WaitGroup
-		for _, account := range accounts {
-			wg.Go(func() {
-				// A stop of the program must not cut the account in the middle.
-				n, err := c.account(context.WithoutCancel(ctx), account)
+	var wg sync.WaitGroup
+	for range c.Accounts {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				n, some, err := c.turn(ctx)
 				mu.Lock()
-				defer mu.Unlock()
 				worked += n
 				if err != nil {
 					errs = append(errs, err)
 				}
-			})
-		}
-		wg.Wait()
+				mu.Unlock()
+				if !some {
+					return
+				}
+			}
+		})
 	}
+	wg.Wait()
 	return worked, errors.Join(errs...)
+}
+
+// turn works on one account that has reminders due. some is false when there is none,
+// or the database doesn't say.
+func (c *Clerk) turn(ctx context.Context) (worked int, some bool, err error) {
+	owner := due.NewOwner() // a name per lease: what is left of a lost one can't end another
+	accounts, err := due.Lease(ctx, c.DB, dueKind, owner, c.Now(), 1, c.Lease)
+	if err != nil || len(accounts) == 0 {
+		return 0, false, err
+	}
+	worked, err = c.account(ctx, owner, accounts[0])
+	return worked, true, err
 }
 
 // accountTurn bounds the work on one account, before others have their turn.
@@ -152,12 +158,14 @@ const accountTurn = 2 * time.Minute
 // accountRetry is when an account's turn comes again after a failure of our own.
 const accountRetry = time.Minute
 
-// account works off what is due in one account and gives its lease back.
-func (c *Clerk) account(ctx context.Context, account int64) (worked int, err error) {
-	ctx, cancel := context.WithTimeout(ctx, accountTurn)
+// account works off what is due in one account and gives its lease back. When stop ends,
+// because the program does, no calendar is waited for any more and what isn't verified
+// stays as it is; what is being written is finished.
+func (c *Clerk) account(stop context.Context, owner string, account int64) (worked int, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(stop), accountTurn)
 	defer cancel()
-	held, release := due.Hold(ctx, c.DB, dueKind, c.Owner, account, c.Lease, c.Now)
-	worked, err = c.guarded(held, account)
+	held, release := due.Hold(ctx, c.DB, dueKind, owner, account, c.Lease, c.Now)
+	worked, err = c.guarded(held, stop, account)
 	release()
 	var next time.Time
 	if err != nil {
@@ -168,7 +176,7 @@ func (c *Clerk) account(ctx context.Context, account int64) (worked int, err err
 	// The time for the work may be up; giving the lease back still matters.
 	back, done := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer done()
-	if e := due.Release(back, c.DB, dueKind, c.Owner, account, next); e != nil && !errors.Is(e, due.ErrLost) {
+	if e := due.Release(back, c.DB, dueKind, owner, account, next); e != nil && !errors.Is(e, due.ErrLost) {
 		err = errors.Join(err, e)
 	}
 	if err != nil {
@@ -178,7 +186,7 @@ func (c *Clerk) account(ctx context.Context, account int64) (worked int, err err
 }
 
 // guarded keeps a panic in one account's work from ending the others'.
-func (c *Clerk) guarded(ctx context.Context, account int64) (worked int, err error) {
+func (c *Clerk) guarded(ctx, stop context.Context, account int64) (worked int, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			// The value may quote data of a patient; the stack does not.
@@ -187,7 +195,7 @@ func (c *Clerk) guarded(ctx context.Context, account int64) (worked int, err err
 			err = fmt.Errorf("panic (%T)", r)
 		}
 	}()
-	return c.work(ctx, account)
+	return c.work(ctx, stop, account)
 }
 
 // next is when the account has reminders due again, zero for never.
@@ -213,7 +221,7 @@ const claimLimit = 500
 
 // work sends what is due in account, calendar by calendar. The lease keeps two clerks
 // apart; should it run out, the row locks and the ledger do.
-func (c *Clerk) work(ctx context.Context, account int64) (worked int, err error) {
+func (c *Clerk) work(ctx, stop context.Context, account int64) (worked int, err error) {
 	var rows []claimed
 	if err := migrations.InAccount(ctx, c.DB, account, func(tx *sqlx.Tx) error {
 		return tx.SelectContext(ctx, &rows, `
@@ -239,7 +247,7 @@ func (c *Clerk) work(ctx context.Context, account int64) (worked int, err error)
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			n, err := c.safeCalendar(ctx, ref, byCalendar[id])
+			n, err := c.safeCalendar(ctx, stop, ref, byCalendar[id])
 			mu.Lock()
 			defer mu.Unlock()
 			worked += n
@@ -252,7 +260,7 @@ func (c *Clerk) work(ctx context.Context, account int64) (worked int, err error)
 	return worked, errors.Join(errs...)
 }
 
-func (c *Clerk) safeCalendar(ctx context.Context, ref calendars.CalendarRef, ids []int64) (worked int, err error) {
+func (c *Clerk) safeCalendar(ctx, stop context.Context, ref calendars.CalendarRef, ids []int64) (worked int, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			c.Log.ErrorContext(ctx, "panic while sending reminders", slog.Int64("account_id", ref.AccountID),
@@ -260,16 +268,21 @@ func (c *Clerk) safeCalendar(ctx context.Context, ref calendars.CalendarRef, ids
 			err = fmt.Errorf("panic (%T)", r)
 		}
 	}()
-	return c.calendar(ctx, ref, ids)
+	return c.calendar(ctx, stop, ref, ids)
 }
 
 // calendar verifies one calendar and decides about its reminders.
-func (c *Clerk) calendar(ctx context.Context, ref calendars.CalendarRef, ids []int64) (worked int, err error) {
+func (c *Clerk) calendar(ctx, stop context.Context, ref calendars.CalendarRef, ids []int64) (worked int, err error) {
 	asked := c.Now()
 	patience, cancel := context.WithTimeout(ctx, c.Patience)
+	patient := context.AfterFunc(stop, cancel)
 	verr := c.Verifier.Verify(patience, ref, readAge)
+	patient()
 	cancel()
-	if verr != nil {
+	switch {
+	case verr != nil && stop.Err() != nil:
+		return 0, nil // we gave up, nothing is wrong with the calendar
+	case verr != nil:
 		c.Log.WarnContext(ctx, "calendar not verified, reminders wait", slog.Int64("account_id", ref.AccountID),
 			slog.Int64("calendar_id", ref.ID), slog.Int("reminders", len(ids)), slog.Any("error", verr))
 		return c.wait(ctx, ref, ids, verr)

@@ -12,6 +12,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"rappel/calendars"
+	"rappel/migrations/dbtest"
 	"rappel/notify"
 	"rappel/reminders"
 )
@@ -227,7 +228,7 @@ func TestClerk_twoAtOnce(t *testing.T) {
 				})
 				return nil
 			})
-			c := h.clerk(func(c *reminders.ClerkConfig) { c.Verifier = own })
+			c := h.clerk(func(c *reminders.ClerkConfig) { c.Verifier, c.Accounts = own, 1 })
 			for calls := 0; calls == 0; { // until it got hold of the account
 				if _, err := c.Tick(t.Context()); err != nil {
 					t.Error(err)
@@ -390,6 +391,57 @@ func TestClerk_Run(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.want("finished although told to stop in the middle", "anna queued")
+}
+
+// Told to stop while a calendar doesn't answer: the reminder is left as it is, for
+// whoever comes next, at once.
+func TestClerk_stopsWaiting(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.sync(h.cal, h.appointment("a"))
+	h.at("06-01 14:00")
+	ctx, stop := context.WithCancel(t.Context())
+	h.verify.script(func(ctx context.Context, _ calendars.CalendarRef) error {
+		stop()
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	if err := h.clerk(func(c *reminders.ClerkConfig) { c.Patience = time.Hour }).Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	h.want("nothing is held against the calendar", "anna planned")
+	if n := h.count(`SELECT count(*) FROM due WHERE account_id = $1 AND kind = 'remind' AND lease_until IS NULL AND due_at <= '2026-06-01 12:00Z'`); n != 1 {
+		t.Error("the account is not free for the next clerk")
+	}
+	h.verify.script(nil)
+	h.tick()
+	h.want("sent by the next", "anna queued")
+}
+
+// A calendar that answers slowly holds up the reminders of no other account.
+func TestClerk_slowAccount(t *testing.T) {
+	t.Parallel()
+	db := dbtest.New(t)
+	houses := []*house{newHouseOn(t, db), newHouseOn(t, db), newHouseOn(t, db), newHouseOn(t, db)}
+	var others sync.WaitGroup
+	others.Add(len(houses) - 1)
+	for _, h := range houses {
+		h.sync(h.cal, h.appointment("a"))
+	}
+	first := houses[0]
+	first.verify.script(func(_ context.Context, ref calendars.CalendarRef) error {
+		if ref.AccountID == first.account {
+			others.Wait()
+		} else {
+			others.Done()
+		}
+		return nil
+	})
+	first.at("06-01 14:00")
+	n, err := first.clerk(func(c *reminders.ClerkConfig) { c.Accounts = 2 }).Tick(t.Context())
+	if err != nil || n != len(houses) {
+		t.Fatalf("%d reminders, %v", n, err)
+	}
 }
 
 func TestClerk_quietHours(t *testing.T) {
