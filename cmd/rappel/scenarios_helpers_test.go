@@ -88,6 +88,7 @@ type clinic struct {
 
 // scene is what a scenario may want otherwise.
 type scene struct {
+	t        *testing.T
 	start    time.Time
 	carriers string
 	receive  func(phone string) []string // what phones show; nil = the sandbox's table
@@ -107,7 +108,7 @@ func playAt(t *testing.T, p standin.Provider, name string, run func(s *stage), c
 	t.Helper()
 	t.Run(strings.ReplaceAll(name, " ", "_")+"/"+string(p), func(t *testing.T) {
 		t.Parallel()
-		sc := scene{start: monday, carriers: "sandbox://?receipt=0s"}
+		sc := scene{t: t, start: monday, carriers: "sandbox://?receipt=0s"}
 		for _, f := range change {
 			f(&sc)
 		}
