@@ -120,7 +120,11 @@ func (d delivery) isReceipt() bool {
 func (d delivery) text(alphabet Alphabet) string {
 	var s string
 	var err error
-	switch charset(d.coding) {
+	coding := charset(d.coding)
+	if d.coding == ia5Coding && bytes.ContainsFunc(bytes.TrimRight(d.octets, "\x00"), func(r rune) bool { return r < ' ' && r != '\n' && r != '\r' && r != '\t' }) {
+		coding = data.GSM7BITCoding // nobody writes control characters: some gateways call GSM-7 IA5
+	}
+	switch coding {
 	case data.UCS2Coding:
 		s, err = segment.DecodeUCS2(d.octets)
 	case data.GSM7BITCoding:
@@ -130,13 +134,16 @@ func (d delivery) text(alphabet Alphabet) string {
 			s, err = segment.DecodeGSM7(d.octets)
 		}
 	default:
-		s = latin1(d.octets)
+		s = latin1(bytes.TrimRight(d.octets, "\x00")) // C strings: a STOP with a NUL is a STOP
 	}
 	if err != nil {
 		s = latin1(d.octets)
 	}
 	return strings.ReplaceAll(s, "\x00", "\uFFFD")
 }
+
+// ia5Coding is data_coding for IA5, that is ASCII.
+const ia5Coding = 1
 
 // charset reduces data_coding to GSM-7, UCS-2 or octets for Latin-1. From 0x10 on
 // it is the data coding scheme of GSM.
