@@ -91,11 +91,7 @@ type transport struct {
 
 // RoundTrip implements http.RoundTripper.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	base, err := url.Parse(t.base)
-	if err != nil {
-		return nil, calendars.ErrClientConfig
-	}
-	if req.URL.Scheme != base.Scheme || req.URL.Host != base.Host {
+	if !sameHost(req.URL.String(), t.base) {
 		return nil, calendars.ErrForeignLink
 	}
 	resp, err := t.inner.Do(req) //nolint:bodyclose // closed below or by the SDK
@@ -150,3 +146,14 @@ func guarded[T any](ctx context.Context, op string, run func(context.Context) (T
 // the list, which the SDK reads as a list without items. Taken for one, it would
 // make every appointment of a calendar disappear.
 var errNoList = errors.New("the reply holds no list")
+
+// sameHost reports whether link leads to the host of base, by the same scheme: only
+// there may an access token go.
+func sameHost(link, base string) bool {
+	l, err := url.Parse(link)
+	if err != nil {
+		return false
+	}
+	b, err := url.Parse(base)
+	return err == nil && l.Scheme == b.Scheme && l.Host == b.Host
+}

@@ -119,6 +119,11 @@ func (r *Reader) Changed(ctx context.Context, client *http.Client, ref calendars
 		if err != nil {
 			return calendars.Bell{}, &calendars.Error{Provider: Name, Op: opBell, Kind: calendars.ErrCursorLost, Err: err}
 		}
+		if !sameHost(c.Link, r.base) {
+			// Links are checked before they are kept, so Graph's own address has been
+			// changed in the configuration since. The new one knows nothing of this link.
+			return calendars.Bell{}, &calendars.Error{Provider: Name, Op: opBell, Kind: calendars.ErrCursorLost, Err: errors.New("cursor: of another server")}
+		}
 		if c.stale(now, horizon) {
 			return r.anchor(ctx, client, ref, now, horizon)
 		}
@@ -142,7 +147,7 @@ func (r *Reader) anchor(ctx context.Context, client *http.Client, ref calendars.
 	if err != nil {
 		return calendars.Bell{}, err
 	}
-	return bell(c, link, true)
+	return r.bell(c, link, true)
 }
 
 // noBell tells whether a first delta was refused as such: a question never
@@ -169,7 +174,7 @@ func (r *Reader) ring(ctx context.Context, client *http.Client, ref calendars.Re
 	if err != nil {
 		return calendars.Bell{}, err
 	}
-	return bell(c, link, some)
+	return r.bell(c, link, some)
 }
 
 // round reads a delta to its end and tells its new link and whether anything
@@ -199,10 +204,14 @@ func (r *Reader) round(ctx context.Context, request *users.ItemCalendarsItemCale
 	}
 }
 
-// bell answers with c moved on to link; without a link there is no bell here.
-func bell(c cursor, link string, changed bool) (calendars.Bell, error) {
+// bell answers with c moved on to link; without a link there is no bell here. A link
+// to another host is not kept: the next round would refuse to follow it.
+func (r *Reader) bell(c cursor, link string, changed bool) (calendars.Bell, error) {
 	if link == "" {
 		return calendars.Bell{Changed: true}, nil
+	}
+	if !sameHost(link, r.base) {
+		return calendars.Bell{}, &calendars.Error{Provider: Name, Op: opBell, Kind: calendars.ErrForeignLink}
 	}
 	c.Link = link
 	raw, err := json.Marshal(c)
