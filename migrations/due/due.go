@@ -56,16 +56,28 @@ FROM free
 WHERE d.account_id = free.account_id AND d.kind = $1
 RETURNING d.account_id`
 
+// leaseTimeout is for a database that doesn't answer.
+const leaseTimeout = 10 * time.Second
+
 // Lease takes up to limit accounts with work of kind due at or before now, for
 // leaseFor, and returns them in no order. No two live leases of an account and kind
 // overlap. It takes a pool and not a transaction: a lease must be visible at once.
 //
 // owner names the holder, see [NewOwner]. Each account wants a [Release] before the
 // lease is over, or an [Extend].
+//
+// The end of ctx is looked at before and not meanwhile: a lease that was taken and not
+// heard of would keep its account from everybody until it is over, at every stop of a
+// process. So a caller that stops may get accounts still, to be given back at once.
 func Lease(ctx context.Context, db *sqlx.DB, kind, owner string, now time.Time, limit int, leaseFor time.Duration) ([]int64, error) {
 	if limit <= 0 {
 		return nil, nil
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("lease %s: %w", kind, err)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseTimeout)
+	defer cancel()
 	var accounts []int64
 	if err := db.SelectContext(ctx, &accounts, lease, kind, now, limit, now.Add(leaseFor), owner); err != nil {
 		return nil, fmt.Errorf("lease %s: %w", kind, err)

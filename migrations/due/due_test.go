@@ -289,3 +289,29 @@ func must(t interface {
 		t.Fatal(err)
 	}
 }
+
+// A process told to stop while it leases either gets the account, or leaves it to others.
+func TestLease_whileStopping(t *testing.T) {
+	t.Parallel()
+	db := dbtest.New(t)
+	addAccounts(t, db, 1)
+	for range 200 {
+		must(t, due.Raise(t.Context(), db, kind, 1, epoch))
+		ctx, stop := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(stop)
+		got, err := due.Lease(ctx, db, kind, "a", epoch, 1, time.Hour)
+		wg.Wait()
+		if err != nil {
+			if got, err := due.Lease(t.Context(), db, kind, "b", epoch, 1, time.Hour); err != nil || len(got) != 1 {
+				t.Fatalf("the account is lost to the others: %v, %v", got, err)
+			}
+			must(t, due.Release(t.Context(), db, kind, "b", 1, time.Time{}))
+			continue
+		}
+		if len(got) != 1 {
+			t.Fatal("neither an account nor an error")
+		}
+		must(t, due.Release(t.Context(), db, kind, "a", 1, time.Time{}))
+	}
+}
