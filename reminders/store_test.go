@@ -97,22 +97,35 @@ func TestTemplates(t *testing.T) {
 	}
 }
 
+// A template outlives its rules only as long as somebody wants it; what they sent stays.
 func TestTemplates_deleteAfterRule(t *testing.T) {
 	t.Parallel()
 	h, templates, rules, _ := webHouse(t)
 	ctx := t.Context()
+	h.sync(h.cal, h.appointment("a"))
+	h.at("06-01 14:00")
+	h.tick()
+	h.claim() // it has left
 	ref := reminders.TemplateRef{AccountID: h.account, ID: h.template}
+	other := h.newRule(h.newCalendar("two").ID)
 	if err := rules.Delete(ctx, reminders.RuleRef{AccountID: h.account, ID: h.rule.ID}); err != nil {
 		t.Fatal(err)
 	}
 	if err := templates.Delete(ctx, ref); !errors.Is(err, reminders.ErrInUse) {
-		t.Errorf("the last template, which a deleted rule names: %v", err)
+		t.Errorf("while another rule uses it: %v", err)
 	}
-	if _, err := templates.Save(ctx, reminders.Template{AccountID: h.account, Name: "Neu", Texts: map[string]string{"de": "x"}}); err != nil {
+	if err := rules.Delete(ctx, reminders.RuleRef{AccountID: h.account, ID: other.ID}); err != nil {
 		t.Fatal(err)
 	}
 	if err := templates.Delete(ctx, ref); err != nil {
-		t.Errorf("once there is another: %v", err)
+		t.Errorf("when only deleted rules name it: %v", err)
+	}
+	if err := templates.Delete(ctx, ref); !errors.Is(err, reminders.ErrNotFound) {
+		t.Errorf("once more: %v", err)
+	}
+	h.want("what was sent stays", "anna queued rules_off")
+	if n := h.count(`SELECT count(*) FROM messages WHERE account_id = $1`); n != 1 {
+		t.Errorf("%d messages", n)
 	}
 }
 

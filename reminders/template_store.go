@@ -192,28 +192,25 @@ func (t *Templates) SaveTx(ctx context.Context, tx *sqlx.Tx, in Template) (Templ
 
 // Delete removes a template that no rule uses. Fails with ErrInUse or ErrNotFound.
 //
-// Deleted rules stay for the history of what they sent and still name a template.
-// Since they never send again, they are made to name another one; the account's
-// last template is therefore in use once a rule ever used it.
+// Deleted rules stay for the history of what they sent. They never send again, so they
+// only lose the name of their template: which words a text had stands in the message.
 func (t *Templates) Delete(ctx context.Context, ref TemplateRef) error {
 	return migrations.InAccount(ctx, t.db, ref.AccountID, func(tx *sqlx.Tx) error { return t.DeleteTx(ctx, tx, ref) })
 }
 
 // DeleteTx is Delete within tx.
 func (t *Templates) DeleteTx(ctx context.Context, tx *sqlx.Tx, ref TemplateRef) error {
-	if _, err := tx.ExecContext(ctx, `
-		UPDATE rules SET template_id = o.id FROM (SELECT min(id) AS id FROM templates WHERE account_id = $1 AND id <> $2) o
-		WHERE rules.account_id = $1 AND rules.template_id = $2 AND rules.deleted_at IS NOT NULL AND o.id IS NOT NULL`,
-		ref.AccountID, ref.ID); err != nil {
-		return fmt.Errorf("free template %d from deleted rules: %w", ref.ID, err)
-	}
 	var used bool
-	if err := tx.GetContext(ctx, &used, `SELECT EXISTS (SELECT 1 FROM rules WHERE account_id = $1 AND template_id = $2)`,
+	if err := tx.GetContext(ctx, &used, `SELECT EXISTS (SELECT 1 FROM rules WHERE account_id = $1 AND template_id = $2 AND deleted_at IS NULL)`,
 		ref.AccountID, ref.ID); err != nil {
 		return fmt.Errorf("look for rules of template %d: %w", ref.ID, err)
 	}
 	if used {
 		return fmt.Errorf("template %d: %w", ref.ID, ErrInUse)
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE rules SET template_id = NULL WHERE account_id = $1 AND template_id = $2 AND deleted_at IS NOT NULL`,
+		ref.AccountID, ref.ID); err != nil {
+		return fmt.Errorf("free template %d from deleted rules: %w", ref.ID, err)
 	}
 	res, err := tx.ExecContext(ctx, `DELETE FROM templates WHERE account_id = $1 AND id = $2`, ref.AccountID, ref.ID)
 	if isForeignKey(err) {
