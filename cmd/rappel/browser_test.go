@@ -59,16 +59,19 @@ func newBrowser(t *testing.T) *browser {
 		chromedp.Flag("lang", "de-CH"), chromedp.Flag("accept-lang", "de-CH,de"), chromedp.WindowSize(1280, 900), chromedp.UserDataDir(t.TempDir()))
 	alloc, stopAlloc := chromedp.NewExecAllocator(context.Background(), opts...)
 	ctx, stop := chromedp.NewContext(alloc)
-	bounded, cancel := context.WithTimeout(ctx, 15*time.Minute)
+	// The browser starts with a context that has no end of its own: it would close
+	// with the first action's.
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatalf("start the browser: %v", err)
+	}
 	t.Cleanup(func() {
-		cancel()
 		if err := chromedp.Cancel(ctx); err != nil {
 			t.Logf("closing the browser: %v", err)
 		}
 		stop()
 		stopAlloc()
 	})
-	b := &browser{t: t, ctx: bounded, dir: artefacts(t)}
+	b := &browser{t: t, ctx: ctx, dir: artefacts(t)}
 	b.do(chromedp.EmulateViewport(1280, 900))
 	return b
 }
@@ -174,7 +177,7 @@ func (b *browser) shots(name string) {
 	for _, look := range []string{"light", "dark"} {
 		b.do(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
 			_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-				Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look}}})
+				Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look}, {Name: "prefers-reduced-motion", Value: "reduce"}}})
 			return err
 		}))
 		for _, width := range []int64{1280, 360} {

@@ -34,7 +34,7 @@ type devCmd struct {
 	Carriers      string        `env:"RAPPEL_CARRIERS" default:"sandbox://" placeholder:"URL,…" help:"SMS carriers; the default is the phone page."`
 	Debounce      time.Duration `env:"RAPPEL_DEBOUNCE" default:"5s" help:"How long an appointment must stay unchanged before a reminder that is due already leaves."`
 	Lease         time.Duration `env:"RAPPEL_LEASE" default:"5s" help:"How long a process holds work before another may take it over, should it die."`
-	Unanswered    time.Duration `env:"RAPPEL_UNANSWERED_WAIT" default:"30s" help:"How long evidence is awaited for a message whose fate a crash or time-out left open."`
+	Unanswered    time.Duration `name:"unanswered-wait" env:"RAPPEL_UNANSWERED_WAIT" default:"30s" help:"How long evidence is awaited for a message whose fate a crash or time-out left open."`
 	LogLevel      string        `env:"RAPPEL_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least level logged: debug, info, warn, error."`
 
 	now func() time.Time // tests: an injected clock

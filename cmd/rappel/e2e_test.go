@@ -134,7 +134,7 @@ func TestWholePath(t *testing.T) {
 	b.open(d.BaseURL + "/templates/new")
 	b.fill("#template-name", "Eine Stunde vorher")
 	b.fill("#text-de", "Ihr Termin: {weekday} {date} um {tme}")
-	b.until("the advice about the unknown placeholder", false, func() bool { return strings.Contains(b.body(), "Meinten Sie time") })
+	b.until("the advice about the unknown placeholder", false, func() bool { return strings.Contains(b.body(), "Meinten Sie {time}") })
 	b.click("#save")
 	b.until("the words beside the field", false, func() bool { return eval[bool](b, `!!document.querySelector("#text-de[aria-invalid]")`) })
 	b.shots("template-wrong")
