@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
 	"rappel/notify"
+	"rappel/notify/optout"
 )
 
 // long is a text of two segments.
@@ -288,6 +290,7 @@ func TestDesk_Inbound(t *testing.T) {
 	none := in("nobody", "hallo")
 	none.From = "+41799999998"
 	put(none)
+	put(none) // replayed
 	if diff := cmp.Diff([]string{fmt.Sprintf("Wo ist das?  %d", first.ID), fmt.Sprintf("Danke  %d", first.ID)}, replies(1)); diff != "" {
 		t.Errorf("account 1 (-want +got):\n%s", diff)
 	}
@@ -330,5 +333,58 @@ func TestDesk_Known(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: %s", carrier, diff)
 		}
+	}
+}
+
+// A reply that belongs to nobody is kept for the operator, for a while.
+func TestDesk_stray(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx, d, desk := context.Background(), w.dispatcher(nil), w.desk()
+	m := notify.Inbound{Carrier: "one", CarrierID: "mo1", From: "+41799999998", To: "nobody", Body: "STOP"}
+	for range 2 { // carriers may bring it again
+		if err := desk.Inbound(ctx, m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.clock.Add(time.Hour)
+	m.CarrierID, m.Body, m.At = "mo2", "Hallo?\x00", w.clock.Now().Add(-time.Minute)
+	if err := desk.Inbound(ctx, m); err != nil {
+		t.Fatal(err)
+	}
+	want := []notify.Stray{
+		{Carrier: "one", CarrierID: "mo2", Sender: m.From, Recipient: "nobody", Body: "Hallo?", ReceivedAt: w.clock.Now().Add(-time.Minute)},
+		{Carrier: "one", CarrierID: "mo1", Sender: m.From, Recipient: "nobody", Body: "STOP", Action: optout.Out, ReceivedAt: epoch},
+	}
+	strays := func() []notify.Stray {
+		t.Helper()
+		w.tick(d)
+		got, err := notify.Strays(ctx, w.db, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	if diff := cmp.Diff(want, strays(), cmpopts.EquateApproxTime(0)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	w.clock.Add(30 * 24 * time.Hour)
+	if got := strays(); len(got) != 1 {
+		t.Errorf("%d kept after 30 days, want the later one", len(got))
+	}
+}
+
+// The reply to a text whose acceptance was never heard of finds its account.
+func TestDesk_replyToUnanswered(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.carrier.script = always(notify.ErrUnknown)
+	ref := w.enqueue(nil)
+	w.tick(w.dispatcher(nil))
+	if err := w.desk().Inbound(context.Background(), notify.Inbound{Carrier: "one", CarrierID: "mo1", From: patient, To: "Praxis", Body: "Danke"}); err != nil {
+		t.Fatal(err)
+	}
+	if n := w.count(`SELECT count(*) FROM inbound WHERE account_id = 1 AND message_id = $1`, ref.ID); n != 1 {
+		t.Error("not kept with its account")
 	}
 }

@@ -20,7 +20,8 @@ import (
 //
 // The account is the one that wrote last to that number from the sender the person wrote
 // to; failing that (gateways show senders of their own), the one that wrote last to it
-// through this carrier; failing that, the one whose sender it is.
+// through this carrier; failing that, the one whose sender it is. What belongs to none is
+// kept for the operator, see [Strays].
 func (d *Desk) Inbound(ctx context.Context, m Inbound) error {
 	m.From, m.To, m.Body = clean(m.From), clean(m.To), clean(m.Body)
 	now := d.cfg.Now()
@@ -51,7 +52,8 @@ func madeUpID(m Inbound) string {
 	return "made-" + hex.EncodeToString(sum[:16])
 }
 
-// origin is the message a reply most likely answers.
+// origin is the message a reply most likely answers. One whose acceptance nobody knows of
+// may be it as well.
 type origin struct {
 	AccountID int64  `db:"account_id"`
 	MessageID *int64 `db:"id"`
@@ -64,10 +66,7 @@ func (d *Desk) inbound(ctx context.Context, m Inbound, now time.Time) error {
 	}
 	o, err := d.origin(ctx, m)
 	if errors.Is(err, sql.ErrNoRows) {
-		// Nobody here ever wrote to that number from there: not ours, or purged long ago.
-		// Asking the carrier to bring it again would change nothing.
-		d.cfg.Log.WarnContext(ctx, "reply belongs to no account", "carrier", m.Carrier, "carrier_message_id", m.CarrierID)
-		return nil
+		return d.keepStray(ctx, m, now)
 	}
 	if err != nil {
 		return err
@@ -121,15 +120,15 @@ func (d *Desk) replayed(ctx context.Context, m Inbound) (known bool, err error) 
 func (d *Desk) origin(ctx context.Context, m Inbound) (o origin, err error) {
 	for _, query := range []string{`
 		SELECT a.account_id, x.id FROM accounts a CROSS JOIN LATERAL (
-		    SELECT m.id, s.accepted_at FROM messages m JOIN sent s ON s.account_id = a.account_id AND s.message_id = m.id
-		    WHERE m.account_id = a.account_id AND m.recipient = $1 AND lower(m.sender) = lower($2) AND s.accepted_at IS NOT NULL AND $3 <> ''
+		    SELECT m.id, COALESCE(s.accepted_at, s.status_at) AS left_at FROM messages m JOIN sent s ON s.account_id = a.account_id AND s.message_id = m.id
+		    WHERE m.account_id = a.account_id AND m.recipient = $1 AND lower(m.sender) = lower($2) AND (s.accepted_at IS NOT NULL OR s.reason = 'unanswered') AND $3 <> ''
 		    ORDER BY m.created_at DESC LIMIT 1) AS x
-		ORDER BY x.accepted_at DESC, x.id DESC LIMIT 1`, `
+		ORDER BY x.left_at DESC, x.id DESC LIMIT 1`, `
 		SELECT a.account_id, x.id FROM accounts a CROSS JOIN LATERAL (
-		    SELECT m.id, s.accepted_at FROM messages m JOIN sent s ON s.account_id = a.account_id AND s.message_id = m.id
-		    WHERE m.account_id = a.account_id AND m.recipient = $1 AND s.carrier = $3 AND s.accepted_at IS NOT NULL AND CAST($2 AS text) IS NOT NULL
+		    SELECT m.id, COALESCE(s.accepted_at, s.status_at) AS left_at FROM messages m JOIN sent s ON s.account_id = a.account_id AND s.message_id = m.id
+		    WHERE m.account_id = a.account_id AND m.recipient = $1 AND s.carrier = $3 AND (s.accepted_at IS NOT NULL OR s.reason = 'unanswered') AND CAST($2 AS text) IS NOT NULL
 		    ORDER BY m.created_at DESC LIMIT 1) AS x
-		ORDER BY x.accepted_at DESC, x.id DESC LIMIT 1`, `
+		ORDER BY x.left_at DESC, x.id DESC LIMIT 1`, `
 		SELECT a.account_id, CAST(NULL AS bigint) AS id FROM accounts a
 		WHERE lower(a.sender) = lower($2) AND $1 <> '' AND $3 <> '' AND
 		    1 = (SELECT count(*) FROM accounts b WHERE lower(b.sender) = lower($2))`} {

@@ -155,8 +155,12 @@ func (d *Dispatcher) matchCrossed(ctx context.Context) error {
 	return nil
 }
 
-// housekeep ends the wait for receipts that never came and drops receipts nobody asked for.
+// housekeep ends the wait for receipts that never came and drops receipts and replies that
+// nobody asked for.
 func (d *Dispatcher) housekeep(ctx context.Context) error {
+	if _, err := d.cfg.DB.ExecContext(ctx, `DELETE FROM stray_inbound WHERE kept_at < $1`, d.cfg.Now().Add(-strayKept)); err != nil {
+		return fmt.Errorf("drop old stray replies: %w", err)
+	}
 	if _, err := d.cfg.DB.ExecContext(ctx, `DELETE FROM early_receipts WHERE received_at < $1`, d.cfg.Now().Add(-d.cfg.KeepEarly)); err != nil {
 		return fmt.Errorf("drop old receipts: %w", err)
 	}

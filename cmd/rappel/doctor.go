@@ -19,6 +19,7 @@ import (
 	"rappel/migrations"
 	"rappel/notify"
 	"rappel/notify/carriers/sandbox"
+	"rappel/notify/optout"
 )
 
 type doctorCmd struct {
@@ -228,6 +229,24 @@ func (c doctorCmd) checkDatabase(ctx context.Context, f *findings) {
 	c.checkSeals(ctx, f, db)
 	c.checkCarriers(ctx, f, db)
 	checkWork(ctx, f, db)
+	checkStrays(ctx, f, db)
+}
+
+// checkStrays tells of replies that no clinic got to see.
+func checkStrays(ctx context.Context, f *findings, db *sqlx.DB) {
+	strays, err := notify.Strays(ctx, db, 1000)
+	switch stops := 0; {
+	case err != nil:
+		f.bad("replies that belong to no account can't be counted: "+err.Error(), "look at the database's log")
+	case len(strays) > 0:
+		for _, s := range strays {
+			if s.Action == optout.Out {
+				stops++
+			}
+		}
+		f.note(fmt.Sprintf("%d replies of the last 30 days belong to no account, %d of them ask for no more texts", len(strays), stops),
+			"look at table stray_inbound; is a number shared with another sender, or were old messages deleted?")
+	}
 }
 
 // checkWebRole proves that the web's pool is bound by row-level security.
