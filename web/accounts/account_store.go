@@ -24,6 +24,10 @@ const (
 	failureWindow        = 15 * time.Minute
 )
 
+// hashesAtOnce bounds how many passwords are hashed at a time: each takes 64 MiB, and
+// anybody may ask for one.
+const hashesAtOnce = 4
+
 // Config is what a Store needs. Every field but Cost must be set.
 type Config struct {
 	DB     *sqlx.DB // the owner's pool: log-in happens before an account is known
@@ -39,6 +43,7 @@ type Store struct {
 	cost   Cost
 	now    func() time.Time
 	decoy  string // a hash nobody's password matches, to spend equal time on unknown addresses
+	slots  chan struct{}
 }
 
 // NewStore returns a Store; it fails only if the system has no randomness.
@@ -50,7 +55,37 @@ func NewStore(c Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{db: c.DB, secret: c.Secret, cost: c.Cost, now: c.Now, decoy: decoy}, nil
+	return &Store{db: c.DB, secret: c.Secret, cost: c.Cost, now: c.Now, decoy: decoy, slots: make(chan struct{}, hashesAtOnce)}, nil
+}
+
+// hashing waits for its turn to hash; leave ends it.
+func (s *Store) hashing(ctx context.Context) (leave func(), err error) {
+	select {
+	case s.slots <- struct{}{}:
+		return func() { <-s.slots }, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for a turn to hash: %w", ctx.Err())
+	}
+}
+
+// hash hashes a new password.
+func (s *Store) hash(ctx context.Context, password string) (string, error) {
+	leave, err := s.hashing(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer leave()
+	return hashPassword(password, s.cost)
+}
+
+// matches reports whether password is that of a hash, and the cost it was made with.
+func (s *Store) matches(ctx context.Context, hash, password string) (bool, Cost, error) {
+	leave, err := s.hashing(ctx)
+	if err != nil {
+		return false, Cost{}, err
+	}
+	defer leave()
+	return checkPassword(hash, password)
 }
 
 // Create adds a user, and with AccountID 0 the account around it. A value that
@@ -59,7 +94,7 @@ func (s *Store) Create(ctx context.Context, n NewUser) (User, error) {
 	if err := n.validate(); err != nil {
 		return User{}, err
 	}
-	hash, err := hashPassword(n.Password, s.cost)
+	hash, err := s.hash(ctx, n.Password)
 	if err != nil {
 		return User{}, err
 	}
@@ -106,14 +141,18 @@ func (s *Store) Create(ctx context.Context, n NewUser) (User, error) {
 // Login checks an address and password. client is what the limit counts beside
 // the address, usually the remote IP. The error is ErrBadLogin, a *TooManyAttempts,
 // or a failure of the store.
+//
+// An attempt counts as failed from its beginning, and is taken back when it succeeds:
+// else a thousand at the same time would all find that none has failed yet.
 func (s *Store) Login(ctx context.Context, email, password, client string) (User, error) {
 	email = normalEmail(email)
-	buckets := map[string]int{s.bucket("email", email): maxFailuresPerEmail, s.bucket("client", client): maxFailuresPerClient}
 	now := s.now()
-	for b, limit := range buckets {
-		if err := s.checkBucket(ctx, b, limit, now); err != nil {
-			return User{}, err
-		}
+	byClient, byEmail := s.bucket("client", client), s.bucket("email", email)
+	if err := s.countAttempt(ctx, byClient, maxFailuresPerClient, now); err != nil {
+		return User{}, err
+	}
+	if err := s.countAttempt(ctx, byEmail, maxFailuresPerEmail, now); err != nil {
+		return User{}, err
 	}
 	var u User
 	err := s.db.GetContext(ctx, &u,
@@ -129,20 +168,18 @@ func (s *Store) Login(ctx context.Context, email, password, client string) (User
 	if len(password) > maxPassword {
 		password = password[:maxPassword]
 	}
-	ok, cost, err := checkPassword(hash, password)
+	ok, cost, err := s.matches(ctx, hash, password)
 	if err != nil {
 		return User{}, err
 	}
 	if !known || !ok {
-		for b := range buckets {
-			if err := s.countFailure(ctx, b, now); err != nil {
-				return User{}, err
-			}
-		}
 		return User{}, ErrBadLogin
 	}
-	if _, err := s.db.ExecContext(ctx, `DELETE FROM login_attempts WHERE bucket = $1`, s.bucket("email", email)); err != nil {
+	if _, err := s.db.ExecContext(ctx, `DELETE FROM login_attempts WHERE bucket = $1`, byEmail); err != nil {
 		return User{}, fmt.Errorf("forget failures: %w", err)
+	}
+	if _, err := s.db.ExecContext(ctx, `UPDATE login_attempts SET failures = failures - 1 WHERE bucket = $1 AND failures > 0`, byClient); err != nil {
+		return User{}, fmt.Errorf("take attempt back: %w", err)
 	}
 	if cost != s.cost {
 		if err := s.SetPassword(ctx, u, password); err != nil {
@@ -157,7 +194,7 @@ func (s *Store) SetPassword(ctx context.Context, u User, password string) error 
 	if err := (NewUser{AccountID: u.AccountID, Email: u.Email, Password: password}).validate(); err != nil {
 		return err
 	}
-	hash, err := hashPassword(password, s.cost)
+	hash, err := s.hash(ctx, password)
 	if err != nil {
 		return err
 	}
@@ -178,33 +215,25 @@ func (s *Store) bucket(kind, value string) string {
 	return kind + ":" + hex.EncodeToString(mac.Sum(nil)[:16])
 }
 
-func (s *Store) checkBucket(ctx context.Context, bucket string, limit int, now time.Time) error {
+// countAttempt counts one more attempt, or refuses it when there were too many.
+func (s *Store) countAttempt(ctx context.Context, bucket string, limit int, now time.Time) error {
 	var row struct {
 		Failures int       `db:"failures"`
 		Since    time.Time `db:"since"`
 	}
-	err := s.db.GetContext(ctx, &row, `SELECT failures, since FROM login_attempts WHERE bucket = $1`, bucket)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("read failures: %w", err)
-	}
-	if end := row.Since.Add(failureWindow); row.Failures >= limit && now.Before(end) {
-		return &TooManyAttempts{RetryAt: end}
-	}
-	return nil
-}
-
-func (s *Store) countFailure(ctx context.Context, bucket string, now time.Time) error {
-	_, err := s.db.ExecContext(ctx,
+	// Beyond the limit the count stands still, or it would overflow one day.
+	err := s.db.GetContext(ctx, &row,
 		`INSERT INTO login_attempts AS a (bucket, failures, since) VALUES ($1, 1, $2)
 		 ON CONFLICT (bucket) DO UPDATE SET
-		   failures = CASE WHEN a.since <= $3 THEN 1 ELSE a.failures + 1 END,
-		   since = CASE WHEN a.since <= $3 THEN EXCLUDED.since ELSE a.since END`,
-		bucket, now, now.Add(-failureWindow))
+		   failures = CASE WHEN a.since <= $3 THEN 1 ELSE LEAST(a.failures, $4) + 1 END,
+		   since = CASE WHEN a.since <= $3 THEN EXCLUDED.since ELSE a.since END
+		 RETURNING a.failures, a.since`,
+		bucket, now, now.Add(-failureWindow), limit)
 	if err != nil {
-		return fmt.Errorf("count failure: %w", err)
+		return fmt.Errorf("count attempt: %w", err)
+	}
+	if row.Failures > limit {
+		return &TooManyAttempts{RetryAt: row.Since.Add(failureWindow)}
 	}
 	return nil
 }

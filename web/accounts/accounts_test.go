@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -113,6 +115,44 @@ func TestLoginIsLimited(t *testing.T) {
 	}
 	if _, err := s.Login(ctx, "a@example.com", "ein langes Wort", "203.0.113.5"); !errors.As(err, &many) {
 		t.Errorf("41st attempt of a client: %v, want TooManyAttempts", err)
+	}
+}
+
+// Guesses that come all at once are no more than guesses that come one by one.
+func TestLoginIsLimitedAtOnce(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	s := newStore(t, &clock{monday})
+	if _, err := s.Create(ctx, accounts.NewUser{Business: "P", Email: "a@example.com", Password: "ein langes Wort"}); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	var looked atomic.Int64
+	for range 60 {
+		wg.Go(func() {
+			if _, err := s.Login(ctx, "a@example.com", "falsch", "192.0.2.7"); errors.Is(err, accounts.ErrBadLogin) {
+				looked.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if n := looked.Load(); n != 8 {
+		t.Errorf("%d guesses were looked at, want 8", n)
+	}
+}
+
+// A practice behind one address may log in as often as it likes.
+func TestLoginTakesTheAttemptBack(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	s := newStore(t, &clock{monday})
+	if _, err := s.Create(ctx, accounts.NewUser{Business: "P", Email: "a@example.com", Password: "ein langes Wort"}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 50 {
+		if _, err := s.Login(ctx, "a@example.com", "ein langes Wort", "192.0.2.7"); err != nil {
+			t.Fatalf("log-in %d: %v", i+1, err)
+		}
 	}
 }
 
