@@ -41,10 +41,44 @@ func (s *Server) serve(rt route) http.HandlerFunc {
 			s.fail(w, r, errLogIn)
 			return
 		}
+		if err := readForm(hr); err != nil {
+			s.fail(w, r, err)
+			return
+		}
 		if err := rt.handle(w, r); err != nil {
 			s.fail(w, r, err)
 		}
 	}
+}
+
+// readForm reads query and form at once: FormValue and its like would take one that is
+// too large, or torn, for an empty one. Text that PostgreSQL can't hold is refused in a
+// form; in a query, which only searches, it is left out.
+func readForm(r *http.Request) error {
+	query := r.URL.Query()
+	if clean(query) > 0 {
+		r.URL.RawQuery = query.Encode()
+	}
+	if err := r.ParseForm(); err != nil {
+		return &problem{http.StatusBadRequest, "bad_form", err}
+	}
+	if clean(r.PostForm) > 0 {
+		return &problem{http.StatusBadRequest, "bad_form", nil}
+	}
+	return nil
+}
+
+// clean removes what no column can hold from all values and reports how many had some.
+func clean(all url.Values) (dirty int) {
+	for _, values := range all {
+		for i, v := range values {
+			if c := strings.ReplaceAll(strings.ToValidUTF8(v, ""), "\x00", ""); c != v {
+				values[i] = c
+				dirty++
+			}
+		}
+	}
+	return dirty
 }
 
 // identify reads the session's account and user. A session whose user is gone is

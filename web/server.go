@@ -61,6 +61,7 @@ func New(c Config) (*Server, error) {
 	}
 	s.sessions = scs.New()
 	s.sessions.Store = c.Sessions
+	s.sessions.HashTokenInStore = true // who reads the table can't log in with what it holds
 	s.sessions.Lifetime = 30 * 24 * time.Hour
 	s.sessions.IdleTimeout = 7 * 24 * time.Hour
 	s.sessions.Cookie.Name = "rappel_session"
