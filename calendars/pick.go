@@ -57,8 +57,13 @@ func lockCalendar(ctx context.Context, tx *sqlx.Tx, ref CalendarRef) (c Calendar
 const longestName = 100 // of what goes into a text, in characters
 
 // UpdateCalendar saves what the clinic decided. Failures of s are a *SettingsError.
-// Whoever calls it replans the calendar's reminders when AllDay changed.
 func (c *Connector) UpdateCalendar(ctx context.Context, ref CalendarRef, s Settings) error {
+	return migrations.InAccount(ctx, c.DB, ref.AccountID, func(tx *sqlx.Tx) error { return c.UpdateCalendarTx(ctx, tx, ref, s) })
+}
+
+// UpdateCalendarTx is UpdateCalendar within tx, where the caller also replans the
+// calendar's reminders: AllDay decides which appointments have some.
+func (c *Connector) UpdateCalendarTx(ctx context.Context, tx *sqlx.Tx, ref CalendarRef, s Settings) error {
 	now := c.Now()
 	s.Cron, s.Mode = orElse(s.Cron, DefaultCron), orElse(s.Mode, ModeDelta)
 	switch {
@@ -72,23 +77,21 @@ func (c *Connector) UpdateCalendar(ctx context.Context, ref CalendarRef, s Setti
 	if err := checkCron(s.Cron, now); err != nil {
 		return err
 	}
-	return migrations.InAccount(ctx, c.DB, ref.AccountID, func(tx *sqlx.Tx) error {
-		cal, err := lockCalendar(ctx, tx, ref)
-		if err != nil {
-			return err
-		}
-		// A new rhythm begins with a poll; so does a new mode.
-		again := cal.Watched && (s.Cron != cal.Cron || s.Mode != cal.Mode)
-		_, err = tx.ExecContext(ctx, `UPDATE calendars SET practitioner = $3, location_name = $4, all_day = $5, cron = $6, mode = $7,
-			next_poll_at = CASE WHEN CAST($8 AS boolean) THEN LEAST(next_poll_at, CAST($9 AS timestamptz)) ELSE next_poll_at END
-			WHERE account_id = $1 AND id = $2`,
-			ref.AccountID, ref.ID, s.Practitioner, s.LocationName, s.AllDay, s.Cron, s.Mode, again && cal.Failures == 0, now)
-		if err != nil {
-			return fmt.Errorf("update calendar %d: %w", ref.ID, err)
-		}
-		if !again {
-			return nil
-		}
-		return due.Raise(ctx, tx, DueKind, ref.AccountID, now)
-	})
+	cal, err := lockCalendar(ctx, tx, ref)
+	if err != nil {
+		return err
+	}
+	// A new rhythm begins with a poll; so does a new mode.
+	again := cal.Watched && (s.Cron != cal.Cron || s.Mode != cal.Mode)
+	_, err = tx.ExecContext(ctx, `UPDATE calendars SET practitioner = $3, location_name = $4, all_day = $5, cron = $6, mode = $7,
+		next_poll_at = CASE WHEN CAST($8 AS boolean) THEN LEAST(next_poll_at, CAST($9 AS timestamptz)) ELSE next_poll_at END
+		WHERE account_id = $1 AND id = $2`,
+		ref.AccountID, ref.ID, s.Practitioner, s.LocationName, s.AllDay, s.Cron, s.Mode, again && cal.Failures == 0, now)
+	if err != nil {
+		return fmt.Errorf("update calendar %d: %w", ref.ID, err)
+	}
+	if !again {
+		return nil
+	}
+	return due.Raise(ctx, tx, DueKind, ref.AccountID, now)
 }

@@ -322,15 +322,17 @@ func (s *Server) calendarSave(w http.ResponseWriter, r *request) error {
 	}
 	set := calendars.Settings{Practitioner: strings.TrimSpace(r.PostFormValue("practitioner")), LocationName: strings.TrimSpace(r.PostFormValue("location_name")),
 		AllDay: r.PostFormValue("all_day") != "", Cron: strings.TrimSpace(r.PostFormValue("cron")), Mode: old.Mode}
-	err = s.Connector.UpdateCalendar(r.Context(), ref, set)
+	err = r.tx(func(ctx context.Context, tx *sqlx.Tx) error {
+		if err := s.Connector.UpdateCalendarTx(ctx, tx, ref, set); err != nil {
+			return err
+		}
+		return s.Planner.Replan(ctx, tx, ref, s.Now())
+	})
 	var bad *calendars.SettingsError
 	if errors.As(err, &bad) {
 		return s.showCalendar(w, r, http.StatusUnprocessableEntity, nil, map[string]string{bad.Field: r.say("calendars.wrong." + bad.Why)}, set)
 	}
 	if err != nil {
-		return err
-	}
-	if err := s.replan(r, ref); err != nil {
 		return err
 	}
 	return r.see(w, fmt.Sprintf("/calendars/%d", id), "calendars.saved")
@@ -415,11 +417,6 @@ func (s *Server) ruleDelete(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	return r.see(w, fmt.Sprintf("/calendars/%d", rule.CalendarID), "rules.deleted")
-}
-
-// replan plans a calendar anew after its settings changed.
-func (s *Server) replan(r *request, ref calendars.CalendarRef) error {
-	return r.tx(func(ctx context.Context, tx *sqlx.Tx) error { return s.Planner.Replan(ctx, tx, ref, s.Now()) })
 }
 
 // ring presses the calendar's doorbell.
