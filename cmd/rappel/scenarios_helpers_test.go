@@ -68,6 +68,7 @@ type stage struct {
 	log      lockedBuffer
 	alarms   []string // kinds a scenario expects; any other one fails it
 	doubles  int      // texts that may look the same
+	sent     func()   // told whenever texts may have left
 	receive  func(phone string) []string
 }
 
@@ -413,6 +414,9 @@ func (s *stage) dispatch() int {
 	s.t.Helper()
 	n, err := s.app.dispatcher.Tick(s.t.Context())
 	s.must(err)
+	if s.sent != nil {
+		s.sent()
+	}
 	if s.app.sandbox != nil {
 		m, err := s.app.sandbox.Tick(s.t.Context(), s.app.desk)
 		s.must(err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -10,18 +11,21 @@ import (
 	"rappel/reminders"
 )
 
+// numberCase is one appointment and the phone it is announced to.
+type numberCase struct {
+	name                         string
+	location, title, description string
+	phone                        string           // "" = none
+	why                          reminders.Reason // "" = any
+}
+
 // TestScenarioNumbers: what stands in an appointment and whose phone rings.
 func TestScenarioNumbers(t *testing.T) {
-	cases := []struct {
-		name                         string
-		location, title, description string
-		phone                        string // "" = none, because of why
-		why                          reminders.Reason
-	}{
+	cases := []numberCase{
 		{"T42 national", "", "Anna 079 123 45 01", "", "+41791234501", ""},
 		{"T42 international with a zero in brackets", "", "Anna 0041 (0)79 123 45 02", "", "+41791234502", ""},
 		{"T42 slashes and no-break spaces", "", "Anna 079/123\u202f45\u00a003", "", "+41791234503", ""},
-		{"T43 in HTML", "", "Anna", `<p>Tel: <a href="tel:+41791234504">hier</a></p>`, "+41791234504", ""},
+		{"T43 in the target of a link", "", "Anna", `<p>Tel: <a href="tel:+41791234504">hier</a></p>`, "+41791234504", ""},
 		{"T43 tags between digits", "", "Anna", `<b>079</b>&nbsp;123 45 <i>05</i>`, "+41791234505", ""},
 		{"T44 a landline", "", "Anna 044 668 18 00", "", "", reminders.Landline},
 		{"T44 a landline and a mobile", "", "Anna 044 668 18 00, 079 123 45 06", "", "+41791234506", ""},
@@ -41,6 +45,12 @@ func TestScenarioNumbers(t *testing.T) {
 		{"T50 emergency", "", "Anna 144", "", "", ""},
 	}
 	play(t, "T42-T50 one calendar full of them", func(s *stage) {
+		cases := slices.Clone(cases)
+		if s.provider == standin.Microsoft {
+			// Graph's bodyPreview drops the targets of links, and short bodies aren't read in full.
+			i := slices.IndexFunc(cases, func(c numberCase) bool { return c.name == "T43 in the target of a link" })
+			cases[i].phone, cases[i].why = "", reminders.NoNumber
+		}
 		s.settings(func(set *reminders.Settings) { set.OwnNumbers = []string{"079 777 88 99"} })
 		type put struct{ id, start string }
 		var puts []put
