@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/oauth2"
 
@@ -75,7 +74,7 @@ func (a *Authority) Exchange(ctx context.Context, code, verifier, redirectURL st
 	if err != nil {
 		return calendars.Token{}, calendars.Identity{}, a.failure(op, exchanging, err)
 	}
-	t := token(tok, asked)
+	t := calendars.TokenOf(tok, asked)
 	switch {
 	case t.Scopes != nil && (!granted(t.Scopes, scopeEvents) || !granted(t.Scopes, scopeList)):
 		return calendars.Token{}, calendars.Identity{}, &calendars.Error{Provider: Name, Op: op, Kind: calendars.ErrScopeMissing, Code: "scope"}
@@ -107,7 +106,7 @@ func (a *Authority) Refresh(ctx context.Context, refresh string) (calendars.Toke
 	if err != nil {
 		return calendars.Token{}, a.failure("oauth.refresh", refreshing, err)
 	}
-	t := token(tok, asked)
+	t := calendars.TokenOf(tok, asked)
 	if t.Refresh == refresh { // the library repeats the one we sent
 		t.Refresh = ""
 	}
@@ -130,12 +129,12 @@ func (a *Authority) Revoke(ctx context.Context, t calendars.Token) error {
 	ctx, client := a.client(ctx)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.cfg.RevokeURL, strings.NewReader(url.Values{"token": {secret}}.Encode()))
 	if err != nil {
-		return &calendars.Error{Provider: Name, Op: op, Kind: calendars.ErrClientConfig, Err: cause(err)}
+		return &calendars.Error{Provider: Name, Op: op, Kind: calendars.ErrClientConfig, Err: calendars.Cause(err)}
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	resp, err := client.Do(req)
 	if err != nil {
-		return &calendars.Error{Provider: Name, Op: op, Kind: calendars.ErrUnavailable, Err: cause(err)}
+		return &calendars.Error{Provider: Name, Op: op, Kind: calendars.ErrUnavailable, Err: calendars.Cause(err)}
 	}
 	defer func() { _ = resp.Body.Close() }() // nothing is read after the status
 	switch {
@@ -149,7 +148,7 @@ func (a *Authority) Revoke(ctx context.Context, t calendars.Token) error {
 	}
 	return &calendars.Error{
 		Provider: Name, Op: op, Kind: statusKind(resp.StatusCode), Status: resp.StatusCode,
-		RetryAt: retryAt(resp.Header, a.cfg.Now()),
+		RetryAt: calendars.RetryAt(resp.Header, a.cfg.Now()),
 	}
 }
 
@@ -160,18 +159,6 @@ func (a *Authority) client(ctx context.Context) (context.Context, *http.Client) 
 		return ctx, c
 	}
 	return context.WithValue(ctx, oauth2.HTTPClient, a.cfg.HTTPClient), a.cfg.HTTPClient
-}
-
-// token translates a reply to a request made at asked.
-func token(t *oauth2.Token, asked time.Time) calendars.Token {
-	out := calendars.Token{Access: t.AccessToken, Refresh: t.RefreshToken, Expiry: t.Expiry}
-	if t.ExpiresIn > 0 && t.ExpiresIn < 1<<31 { // our clock, not the library's
-		out.Expiry = asked.Add(time.Duration(t.ExpiresIn) * time.Second)
-	}
-	if s, ok := t.Extra("scope").(string); ok && s != "" {
-		out.Scopes = strings.Fields(s)
-	}
-	return out
 }
 
 // granted tells whether scopes include what want allows.
@@ -191,11 +178,11 @@ const (
 func (a *Authority) failure(op string, s step, err error) error {
 	var re *oauth2.RetrieveError
 	if !errors.As(err, &re) || re.Response == nil {
-		return &calendars.Error{Provider: Name, Op: op, Kind: calendars.ErrUnavailable, Err: cause(err)}
+		return &calendars.Error{Provider: Name, Op: op, Kind: calendars.ErrUnavailable, Err: calendars.Cause(err)}
 	}
 	return &calendars.Error{
 		Provider: Name, Op: op, Kind: grantKind(s, re.Response.StatusCode, re.ErrorCode), Status: re.Response.StatusCode,
-		Code: code(re.ErrorCode), RetryAt: retryAt(re.Response.Header, a.cfg.Now()),
+		Code: calendars.Code(re.ErrorCode), RetryAt: calendars.RetryAt(re.Response.Header, a.cfg.Now()),
 	}
 }
 

@@ -3,19 +3,11 @@ package google
 import (
 	"errors"
 	"net/http"
-	"net/url"
-	"regexp"
-	"strconv"
-	"strings"
-	"time"
 
 	"google.golang.org/api/googleapi"
 
 	"rappel/calendars"
 )
-
-// longestRetry bounds what a server may ask us to wait.
-const longestRetry = 24 * time.Hour
 
 // failure translates an error of the Calendar client. cursor tells that the
 // request carried a sync token.
@@ -31,12 +23,12 @@ func (r *Reader) failure(op string, cursor bool, err error) error {
 		if len(answer.Errors) > 0 {
 			reason, shaped = answer.Errors[0].Reason, true
 		}
-		out.Kind, out.Status, out.Code = kind(answer.Code, reason, shaped, cursor), answer.Code, code(reason)
-		out.RetryAt = retryAt(answer.Header, r.now())
+		out.Kind, out.Status, out.Code = kind(answer.Code, reason, shaped, cursor), answer.Code, calendars.Code(reason)
+		out.RetryAt = calendars.RetryAt(answer.Header, r.now())
 	case errors.Is(err, calendars.ErrForeignLink):
 		out.Kind = calendars.ErrForeignLink
 	default:
-		out.Err = cause(err)
+		out.Err = calendars.Cause(err)
 	}
 	return out
 }
@@ -79,54 +71,4 @@ func statusKind(status int) error {
 		return calendars.ErrThrottled
 	}
 	return calendars.ErrUnavailable
-}
-
-// retryAt reads Retry-After: seconds or an HTTP date. Zero when there is none,
-// when it is unreadable or lies behind; never further ahead than longestRetry.
-//
-// Source: RFC 9110 §10.2.3.
-func retryAt(h http.Header, now time.Time) time.Time {
-	v := strings.TrimSpace(h.Get("Retry-After"))
-	if v == "" {
-		return time.Time{}
-	}
-	latest := now.Add(longestRetry)
-	at, err := http.ParseTime(v)
-	if err != nil {
-		n, err := strconv.ParseUint(v, 10, 32)
-		if err != nil {
-			return time.Time{}
-		}
-		at = now.Add(time.Duration(n) * time.Second)
-	}
-	switch {
-	case !at.After(now):
-		return time.Time{}
-	case at.After(latest):
-		return latest
-	}
-	return at
-}
-
-// cause strips the URL from a transport error: it names calendars, which are
-// e-mail addresses, and holds the sync token.
-func cause(err error) error {
-	for {
-		var u *url.Error
-		if !errors.As(err, &u) {
-			return err
-		}
-		err = u.Err
-	}
-}
-
-var codeShape = regexp.MustCompile(`^[A-Za-z0-9_.\-]{1,64}$`)
-
-// code lets an error name through if it looks like one, so that no text of the
-// provider reaches a log.
-func code(s string) string {
-	if codeShape.MatchString(s) {
-		return s
-	}
-	return ""
 }

@@ -8,9 +8,6 @@ import (
 	"testing"
 	"time"
 
-	gcal "google.golang.org/api/calendar/v3"
-	"google.golang.org/api/option"
-
 	"rappel/calendars"
 )
 
@@ -201,80 +198,3 @@ func TestURLs(t *testing.T) {
 		}
 	}
 }
-
-func TestRetryAt(t *testing.T) {
-	for in, want := range map[string]time.Time{
-		"":                              {},
-		"0":                             {},
-		"120":                           noon.Add(2 * time.Minute),
-		" 5 ":                           noon.Add(5 * time.Second),
-		"4000000000":                    noon.Add(24 * time.Hour),
-		"99999999999999999999":          {},
-		"-3":                            {},
-		"soon":                          {},
-		"Mon, 23 Mar 2026 12:01:00 GMT": noon.Add(time.Minute),
-		"Mon, 23 Mar 2026 11:59:00 GMT": {},
-		"Fri, 31 Dec 9999 23:59:59 GMT": noon.Add(24 * time.Hour),
-	} {
-		if got := retryAt(http.Header{"Retry-After": {in}}, noon); !got.Equal(want) {
-			t.Errorf("%q: %v, want %v", in, got, want)
-		}
-	}
-}
-
-// TestPages lets a list be long but not endless.
-func TestPages(t *testing.T) {
-	p := new(pages)
-	for i := 1; i < maxPages; i++ {
-		if more, err := p.next("x", strings.Repeat("t", i)); !more || err != nil {
-			t.Fatalf("page %d: %v %v", i, more, err)
-		}
-	}
-	if _, err := p.next("x", "last"); !errors.Is(err, calendars.ErrPagingLoop) {
-		t.Errorf("page %d: %v", maxPages, err)
-	}
-	p = new(pages)
-	for i, token := range []string{"a", "b", "a", "b", "a"} { // a circle of two
-		if more, err := p.next("x", token); more != (i < 4) || errors.Is(err, calendars.ErrPagingLoop) != (i == 4) {
-			t.Errorf("turn %d: %v %v", i, more, err)
-		}
-	}
-}
-
-// TestGuard ends a reply that never ends.
-func TestGuard(t *testing.T) {
-	body := &endless{}
-	client := guarded(&http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
-		return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: body, Request: r}, nil
-	})}, "http://api.example/calendar/v3/")
-	client.Transport.(*guard).left = 1 << 20
-	s, err := gcal.NewService(t.Context(), option.WithHTTPClient(client), option.WithEndpoint("http://api.example/calendar/v3/"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.Events.List("x").Do(); !errors.Is(err, errTooLarge) {
-		t.Errorf("error = %v", err)
-	}
-	if body.read > 2<<20 || !body.closed {
-		t.Errorf("%d bytes read, closed %v", body.read, body.closed)
-	}
-}
-
-type endless struct {
-	read   int
-	closed bool
-}
-
-func (e *endless) Read(p []byte) (int, error) {
-	text := []byte(`{"items":[{"summary":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa`)
-	for i := range p {
-		p[i] = 'a'
-	}
-	if e.read == 0 {
-		copy(p, text)
-	}
-	e.read += len(p)
-	return len(p), nil
-}
-
-func (e *endless) Close() error { e.closed = true; return nil }

@@ -109,7 +109,7 @@ func moment(t *gcal.EventDateTime, zone *time.Location) (at time.Time, date stri
 		if err != nil {
 			return time.Time{}, "", errors.New("not an RFC 3339 instant")
 		}
-		return at.UTC(), "", plausible(at)
+		return at.UTC(), "", calendars.Plausible(at)
 	case t.Date != "":
 		day, err := time.Parse(time.DateOnly, t.Date)
 		if err != nil {
@@ -117,16 +117,7 @@ func moment(t *gcal.EventDateTime, zone *time.Location) (at time.Time, date stri
 		}
 		y, m, d := day.Date()
 		at = time.Date(y, m, d, 0, 0, 0, 0, zone)
-		return at.UTC(), t.Date, plausible(at)
+		return at.UTC(), t.Date, calendars.Plausible(at)
 	}
 	return time.Time{}, "", errors.New("missing")
-}
-
-// plausible keeps instants out that neither PostgreSQL nor RFC 3339 in UTC can
-// hold.
-func plausible(t time.Time) error {
-	if y := t.UTC().Year(); y < 1 || y > 9998 {
-		return errors.New("outside of the years 1 to 9998")
-	}
-	return nil
 }

@@ -48,9 +48,9 @@ var _ calendars.Reader = (*Reader)(nil)
 
 // service makes a client of the API for one operation.
 func (r *Reader) service(ctx context.Context, op string, client *http.Client) (*gcal.Service, error) {
-	s, err := gcal.NewService(ctx, option.WithHTTPClient(guarded(client, r.endpoint)), option.WithEndpoint(r.endpoint))
+	s, err := gcal.NewService(ctx, option.WithHTTPClient(calendars.Guarded(client, r.endpoint)), option.WithEndpoint(r.endpoint))
 	if err != nil {
-		return nil, &calendars.Error{Provider: Name, Op: op, Kind: calendars.ErrClientConfig, Err: cause(err)}
+		return nil, &calendars.Error{Provider: Name, Op: op, Kind: calendars.ErrClientConfig, Err: calendars.Cause(err)}
 	}
 	return s, nil
 }
@@ -65,7 +65,7 @@ func (r *Reader) Calendars(ctx context.Context, client *http.Client) ([]calendar
 	call := s.CalendarList.List().Context(ctx).MaxResults(calendarsPerPage).ShowHidden(true).Fields(listFields)
 	at := map[string]int{}
 	var out []calendars.Remote
-	for seen := new(pages); ; {
+	for seen := new(calendars.Pages); ; {
 		page, err := call.Do()
 		if err != nil {
 			return nil, r.failure(opList, false, err)
@@ -85,7 +85,7 @@ func (r *Reader) Calendars(ctx context.Context, client *http.Client) ([]calendar
 			at[c.Id] = len(out)
 			out = append(out, remote)
 		}
-		more, err := seen.next(opList, page.NextPageToken)
+		more, err := seen.Next(Name, opList, page.NextPageToken, len(page.Items))
 		if err != nil {
 			return nil, err
 		}
@@ -164,7 +164,7 @@ func (r *Reader) Changed(ctx context.Context, client *http.Client, ref calendars
 		call.TimeMin(now.Add(-bellReach).UTC().Format(time.RFC3339))
 	}
 	bell := calendars.Bell{Changed: !armed}
-	for seen := new(pages); ; {
+	for seen := new(calendars.Pages); ; {
 		page, err := call.Do()
 		if err != nil {
 			return calendars.Bell{}, r.failure(opBell, armed, err)
@@ -173,7 +173,7 @@ func (r *Reader) Changed(ctx context.Context, client *http.Client, ref calendars
 			return calendars.Bell{}, &calendars.Error{Provider: Name, Op: opBell, Kind: calendars.ErrUnavailable, Err: errNoList}
 		}
 		bell.Changed = bell.Changed || len(page.Items) > 0
-		more, err := seen.next(opBell, page.NextPageToken)
+		more, err := seen.Next(Name, opBell, page.NextPageToken, len(page.Items))
 		switch {
 		case err != nil:
 			return calendars.Bell{}, err
@@ -202,7 +202,7 @@ func (r *Reader) Snapshot(ctx context.Context, client *http.Client, ref calendar
 		TimeMin(w.From.UTC().Format(time.RFC3339)).TimeMax(w.To.UTC().Format(time.RFC3339)).Fields(snapshotFields)
 	found := newGathering()
 	zone := ""
-	for seen := new(pages); ; {
+	for seen := new(calendars.Pages); ; {
 		page, err := call.Do()
 		if err != nil {
 			return calendars.Snapshot{}, r.failure(opSnapshot, false, err)
@@ -222,7 +222,7 @@ func (r *Reader) Snapshot(ctx context.Context, client *http.Client, ref calendar
 				return calendars.Snapshot{}, &calendars.Error{Provider: Name, Op: opSnapshot, Kind: calendars.ErrUnavailable, Code: "item", Err: err}
 			}
 		}
-		more, err := seen.next(opSnapshot, page.NextPageToken)
+		more, err := seen.Next(Name, opSnapshot, page.NextPageToken, len(page.Items))
 		if err != nil {
 			return calendars.Snapshot{}, err
 		}

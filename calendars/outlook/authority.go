@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/oauth2"
 
@@ -61,7 +60,7 @@ func (a *Authority) Exchange(ctx context.Context, code, verifier, redirectURL st
 	if err != nil {
 		return calendars.Token{}, calendars.Identity{}, a.failure(op, exchanging, err)
 	}
-	t := token(tok, asked)
+	t := calendars.TokenOf(tok, asked)
 	switch {
 	case t.Scopes != nil && !slices.ContainsFunc(t.Scopes, readsCalendars):
 		return calendars.Token{}, calendars.Identity{}, &calendars.Error{Provider: Name, Op: op, Kind: calendars.ErrScopeMissing, Code: "scope"}
@@ -87,7 +86,7 @@ func (a *Authority) Refresh(ctx context.Context, refresh string) (calendars.Toke
 	if err != nil {
 		return calendars.Token{}, a.failure("oauth.refresh", refreshing, err)
 	}
-	t := token(tok, asked)
+	t := calendars.TokenOf(tok, asked)
 	if t.Refresh == refresh { // the library repeats the one we sent
 		t.Refresh = ""
 	}
@@ -104,18 +103,6 @@ func (a *Authority) context(ctx context.Context) context.Context {
 		return ctx
 	}
 	return context.WithValue(ctx, oauth2.HTTPClient, a.cfg.HTTPClient)
-}
-
-// token translates a reply to a request made at asked.
-func token(t *oauth2.Token, asked time.Time) calendars.Token {
-	out := calendars.Token{Access: t.AccessToken, Refresh: t.RefreshToken, Expiry: t.Expiry}
-	if t.ExpiresIn > 0 && t.ExpiresIn < 1<<31 { // our clock, not the library's
-		out.Expiry = asked.Add(time.Duration(t.ExpiresIn) * time.Second)
-	}
-	if s, ok := t.Extra("scope").(string); ok && s != "" {
-		out.Scopes = strings.Fields(s)
-	}
-	return out
 }
 
 // readsCalendars tells whether a scope, with or without its resource in front,
@@ -137,12 +124,12 @@ const (
 func (a *Authority) failure(op string, s step, err error) error {
 	var re *oauth2.RetrieveError
 	if !errors.As(err, &re) || re.Response == nil {
-		return &calendars.Error{Provider: Name, Op: op, Kind: calendars.ErrUnavailable, Err: cause(err)}
+		return &calendars.Error{Provider: Name, Op: op, Kind: calendars.ErrUnavailable, Err: calendars.Cause(err)}
 	}
 	detail := aadCode(re.Body, re.ErrorDescription)
 	out := &calendars.Error{
 		Provider: Name, Op: op, Kind: grantKind(s, re.Response.StatusCode, re.ErrorCode, detail), Status: re.Response.StatusCode,
-		Code: code(re.ErrorCode), RetryAt: retryAt(re.Response.Header, a.cfg.Now()),
+		Code: calendars.Code(re.ErrorCode), RetryAt: calendars.RetryAt(re.Response.Header, a.cfg.Now()),
 	}
 	if detail != 0 {
 		out.Code = strings.TrimSpace(out.Code + " AADSTS" + strconv.Itoa(detail))

@@ -2,16 +2,10 @@ package outlook
 
 import (
 	"cmp"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
-	"strings"
 
 	"rappel/calendars"
 )
-
-// maxIDToken bounds the id token read; real ones have about 1 KiB.
-const maxIDToken = 64 << 10
 
 // claims are the parts of an id token that name the account.
 //
@@ -24,22 +18,11 @@ type claims struct {
 	Username string `json:"preferred_username"`
 }
 
-// decodeClaims reads the payload of an id token, without its signature.
+// decodeClaims reads the payload of an id token.
 func decodeClaims(token string) (claims, error) {
-	if token == "" || len(token) > maxIDToken {
-		return claims{}, errors.New("no usable id token")
-	}
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
-		return claims{}, errors.New("the id token has not three parts")
-	}
-	raw, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
-	if err != nil {
-		return claims{}, errors.New("the id token is not base64url")
-	}
 	var c claims
-	if err := json.Unmarshal(raw, &c); err != nil {
-		return claims{}, errors.New("the id token is not a JSON object of strings")
+	if err := calendars.OpenIDToken(token, &c); err != nil {
+		return claims{}, err
 	}
 	if c.Object == "" && c.Subject == "" {
 		return claims{}, errors.New("the id token names nobody")

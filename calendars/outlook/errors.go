@@ -4,18 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"net/url"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"rappel/calendars"
 )
-
-// longestRetry bounds what a server may ask us to wait.
-const longestRetry = 24 * time.Hour
 
 // failure gives an error of an operation its kind. What the server answered is
 // a *calendars.Error already, made in the transport.
@@ -32,7 +26,7 @@ func failure(op string, err error) error {
 	case errors.Is(err, calendars.ErrClientConfig):
 		return &calendars.Error{Provider: Name, Op: op, Kind: calendars.ErrClientConfig}
 	}
-	return &calendars.Error{Provider: Name, Op: op, Kind: calendars.ErrUnavailable, Err: cause(err)}
+	return &calendars.Error{Provider: Name, Op: op, Kind: calendars.ErrUnavailable, Err: calendars.Cause(err)}
 }
 
 // answer makes the error of a reply that is not 2xx. cursor tells that the
@@ -48,7 +42,7 @@ func answer(status int, h http.Header, body []byte, cursor bool, now time.Time) 
 		name = odata.Error.Code
 	}
 	return &calendars.Error{
-		Provider: Name, Kind: kind(status, name, cursor), Status: status, Code: code(name), RetryAt: retryAt(h, now),
+		Provider: Name, Kind: kind(status, name, cursor), Status: status, Code: calendars.Code(name), RetryAt: calendars.RetryAt(h, now),
 	}
 }
 
@@ -83,54 +77,4 @@ func kind(status int, name string, cursor bool) error {
 		return calendars.ErrNotFound
 	}
 	return calendars.ErrUnavailable
-}
-
-// retryAt reads Retry-After: seconds or an HTTP date. Zero when there is none,
-// when it is unreadable or lies behind; never further ahead than longestRetry.
-//
-// Source: RFC 9110 §10.2.3; https://learn.microsoft.com/en-us/graph/throttling
-func retryAt(h http.Header, now time.Time) time.Time {
-	v := strings.TrimSpace(h.Get("Retry-After"))
-	if v == "" {
-		return time.Time{}
-	}
-	latest := now.Add(longestRetry)
-	at, err := http.ParseTime(v)
-	if err != nil {
-		n, err := strconv.ParseUint(v, 10, 32)
-		if err != nil {
-			return time.Time{}
-		}
-		at = now.Add(time.Duration(n) * time.Second)
-	}
-	switch {
-	case !at.After(now):
-		return time.Time{}
-	case at.After(latest):
-		return latest
-	}
-	return at
-}
-
-// cause strips the URL from a transport error: it names calendars and holds
-// delta tokens.
-func cause(err error) error {
-	for {
-		var u *url.Error
-		if !errors.As(err, &u) {
-			return err
-		}
-		err = u.Err
-	}
-}
-
-var codeShape = regexp.MustCompile(`^[A-Za-z0-9_.\-]{1,64}$`)
-
-// code lets an error name through if it looks like one, so that no text of the
-// provider reaches a log.
-func code(s string) string {
-	if codeShape.MatchString(s) {
-		return s
-	}
-	return ""
 }

@@ -210,40 +210,6 @@ func TestReadsCalendars(t *testing.T) {
 	}
 }
 
-func TestRetryAt(t *testing.T) {
-	for in, want := range map[string]time.Time{
-		"": {}, "0": {}, "soon": {}, "-1": {},
-		"10":                            noon.Add(10 * time.Second),
-		"4000000000":                    noon.Add(24 * time.Hour),
-		"Mon, 23 Mar 2026 12:01:00 GMT": noon.Add(time.Minute),
-		"Mon, 23 Mar 2026 11:59:00 GMT": {},
-	} {
-		if got := retryAt(http.Header{"Retry-After": {in}}, noon); !got.Equal(want) {
-			t.Errorf("%q: %v, want %v", in, got, want)
-		}
-	}
-}
-
-// TestPages lets a list be long but not endless.
-func TestPages(t *testing.T) {
-	p := new(pages)
-	for i := 1; i < maxPages; i++ {
-		link := strings.Repeat("t", i)
-		if _, more, err := p.next("x", &link); !more || err != nil {
-			t.Fatalf("page %d: %v %v", i, more, err)
-		}
-	}
-	last, empty := "last", ""
-	if _, _, err := p.next("x", &last); !errors.Is(err, calendars.ErrPagingLoop) {
-		t.Errorf("page %d: %v", maxPages, err)
-	}
-	for _, end := range []*string{nil, &empty} {
-		if _, more, err := p.next("x", end); more || err != nil {
-			t.Errorf("the end: %v %v", more, err)
-		}
-	}
-}
-
 func TestURLs(t *testing.T) {
 	for in, want := range map[string]string{
 		"":                             "https://graph.microsoft.com/v1.0",

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"sync"
 	"time"
 
@@ -20,14 +19,8 @@ import (
 	"rappel/calendars"
 )
 
-// maxBytes bounds what one operation reads, all pages together; maxErrorBody
-// what is read of an answer that is an error.
-const (
-	maxBytes     = 256 << 20
-	maxErrorBody = 64 << 10
-)
-
-var errTooLarge = errors.New("the reply is too large")
+// maxErrorBody bounds what is read of an answer that is an error.
+const maxErrorBody = 64 << 10
 
 // Prefer headers. The first goes with every request.
 const (
@@ -60,8 +53,7 @@ var register = sync.OnceFunc(func() {
 
 // me makes the SDK's builder for /me for one operation with one client.
 func (r *Reader) me(client *http.Client, cursor bool) (*users.UserItemRequestBuilder, error) {
-	transport := &transport{inner: *client, base: r.base, left: maxBytes, cursor: cursor, now: r.now}
-	transport.inner.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	transport := &transport{inner: calendars.Guarded(client, r.base), cursor: cursor, now: r.now}
 	adapter, err := msgraph.NewGraphRequestAdapterWithParseNodeFactoryAndSerializationWriterFactoryAndHttpClient(
 		&absauth.AnonymousAuthenticationProvider{}, nil, nil, &http.Client{
 			Transport: khttp.NewCustomTransportWithParentTransport(transport,
@@ -76,24 +68,18 @@ func (r *Reader) me(client *http.Client, cursor bool) (*users.UserItemRequestBui
 	return users.NewUserItemRequestBuilderInternal(map[string]string{"user%2Did": "me-token-to-replace"}, adapter), nil
 }
 
-// transport sends the requests of one operation, which come one after another,
-// with the client of the connection. It keeps them on the host of Graph, bounds
-// the replies and turns every answer that is not 2xx into a *calendars.Error,
-// which a RoundTripper is not meant to do; the SDK behind it leaves no better
-// place (see the package's decisions).
+// transport sends the requests of one operation with the client of the
+// connection, kept on the host of Graph. It turns every answer that is not 2xx
+// into a *calendars.Error, which a RoundTripper is not meant to do; the SDK behind
+// it leaves no better place (see the package's decisions).
 type transport struct {
-	inner  http.Client
-	base   string
-	left   int64
+	inner  *http.Client
 	cursor bool
 	now    func() time.Time
 }
 
 // RoundTrip implements http.RoundTripper.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	if !sameHost(req.URL.String(), t.base) {
-		return nil, calendars.ErrForeignLink
-	}
 	resp, err := t.inner.Do(req) //nolint:bodyclose // closed below or by the SDK
 	if err != nil {
 		return nil, err
@@ -106,22 +92,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return nil, answer(resp.StatusCode, resp.Header, body, t.cursor, t.now())
 	}
-	resp.Body = &limited{ReadCloser: resp.Body, transport: t}
 	return resp, nil
-}
-
-type limited struct {
-	io.ReadCloser
-	transport *transport
-}
-
-// Read fails once more than maxBytes came, instead of pretending the end.
-func (l *limited) Read(p []byte) (int, error) {
-	n, err := l.ReadCloser.Read(p)
-	if l.transport.left -= int64(n); l.transport.left < 0 {
-		return 0, errTooLarge
-	}
-	return n, err
 }
 
 // guarded runs an operation. A panic of the SDK's over odd JSON becomes an
@@ -146,14 +117,3 @@ func guarded[T any](ctx context.Context, op string, run func(context.Context) (T
 // the list, which the SDK reads as a list without items. Taken for one, it would
 // make every appointment of a calendar disappear.
 var errNoList = errors.New("the reply holds no list")
-
-// sameHost reports whether link leads to the host of base, by the same scheme: only
-// there may an access token go.
-func sameHost(link, base string) bool {
-	l, err := url.Parse(link)
-	if err != nil {
-		return false
-	}
-	b, err := url.Parse(base)
-	return err == nil && l.Scheme == b.Scheme && l.Host == b.Host
-}

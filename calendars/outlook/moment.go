@@ -3,6 +3,8 @@ package outlook
 import (
 	"errors"
 	"time"
+
+	"rappel/calendars"
 )
 
 // Graph writes seven decimals and no offset; the zone stands beside it.
@@ -22,10 +24,10 @@ func parseMoment(text, label string, allDay bool, zone *time.Location) (at time.
 		}
 		y, m, d := day.Date()
 		at = time.Date(y, m, d, 0, 0, 0, 0, zone)
-		return at.UTC(), date, plausible(at)
+		return at.UTC(), date, calendars.Plausible(at)
 	}
 	if at, err = time.Parse(time.RFC3339, text); err == nil { // with an offset the label does not matter
-		return at.UTC(), "", plausible(at)
+		return at.UTC(), "", calendars.Plausible(at)
 	}
 	loc, err := zoneOf(label)
 	if err != nil {
@@ -34,7 +36,7 @@ func parseMoment(text, label string, allDay bool, zone *time.Location) (at time.
 	if at, err = time.ParseInLocation(graphLayout, text, loc); err != nil {
 		return time.Time{}, "", errors.New("not a dateTime")
 	}
-	return at.UTC(), "", plausible(at)
+	return at.UTC(), "", calendars.Plausible(at)
 }
 
 // zoneOf finds the zone of a label. Graph says UTC, since we ask for no other.
@@ -50,15 +52,6 @@ func zoneOf(label string) (*time.Location, error) {
 		return nil, errors.New("a zone we did not ask for")
 	}
 	return loc, nil
-}
-
-// plausible keeps instants out that neither PostgreSQL nor RFC 3339 in UTC can
-// hold.
-func plausible(t time.Time) error {
-	if y := t.UTC().Year(); y < 1 || y > 9998 {
-		return errors.New("outside of the years 1 to 9998")
-	}
-	return nil
 }
 
 // slot is the original start of an occurrence. That of an all-day event is a

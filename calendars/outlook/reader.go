@@ -60,7 +60,7 @@ func (r *Reader) Calendars(ctx context.Context, client *http.Client) ([]calendar
 		}
 		at := map[string]int{}
 		var out []calendars.Remote
-		for seen := new(pages); ; {
+		for seen := new(calendars.Pages); ; {
 			page, err := request.Get(ctx, cfg)
 			if err != nil {
 				return nil, err
@@ -80,7 +80,8 @@ func (r *Reader) Calendars(ctx context.Context, client *http.Client) ([]calendar
 				at[remote.Ref] = len(out)
 				out = append(out, remote)
 			}
-			link, more, err := seen.next(opList, page.GetOdataNextLink())
+			link := str(page.GetOdataNextLink())
+			more, err := seen.Next(Name, opList, link, len(page.GetValue()))
 			if err != nil {
 				return nil, err
 			}
@@ -119,7 +120,7 @@ func (r *Reader) Changed(ctx context.Context, client *http.Client, ref calendars
 		if err != nil {
 			return calendars.Bell{}, &calendars.Error{Provider: Name, Op: opBell, Kind: calendars.ErrCursorLost, Err: err}
 		}
-		if !sameHost(c.Link, r.base) {
+		if !calendars.SameHost(c.Link, r.base) {
 			// Links are checked before they are kept, so Graph's own address has been
 			// changed in the configuration since. The new one knows nothing of this link.
 			return calendars.Bell{}, &calendars.Error{Provider: Name, Op: opBell, Kind: calendars.ErrCursorLost, Err: errors.New("cursor: of another server")}
@@ -182,7 +183,7 @@ func (r *Reader) ring(ctx context.Context, client *http.Client, ref calendars.Re
 func (r *Reader) round(ctx context.Context, request *users.ItemCalendarsItemCalendarViewDeltaRequestBuilder,
 	query *users.ItemCalendarsItemCalendarViewDeltaRequestBuilderGetQueryParameters,
 ) (link string, some bool, err error) {
-	for seen := new(pages); ; {
+	for seen := new(calendars.Pages); ; {
 		page, err := request.GetAsDeltaGetResponse(ctx, &users.ItemCalendarsItemCalendarViewDeltaRequestBuilderGetRequestConfiguration{
 			Headers: headers(preferPage), QueryParameters: query,
 		})
@@ -193,7 +194,8 @@ func (r *Reader) round(ctx context.Context, request *users.ItemCalendarsItemCale
 			return "", false, errNoList
 		}
 		some = some || len(page.GetValue()) > 0
-		next, more, err := seen.next(opBell, page.GetOdataNextLink())
+		next := str(page.GetOdataNextLink())
+		more, err := seen.Next(Name, opBell, next, len(page.GetValue()))
 		if err != nil {
 			return "", false, err
 		}
@@ -210,7 +212,7 @@ func (r *Reader) bell(c cursor, link string, changed bool) (calendars.Bell, erro
 	if link == "" {
 		return calendars.Bell{Changed: true}, nil
 	}
-	if !sameHost(link, r.base) {
+	if !calendars.SameHost(link, r.base) {
 		return calendars.Bell{}, &calendars.Error{Provider: Name, Op: opBell, Kind: calendars.ErrForeignLink}
 	}
 	c.Link = link
@@ -254,7 +256,7 @@ func (r *Reader) view(ctx context.Context, me *users.UserItemRequestBuilder, ref
 	query := &users.ItemCalendarsItemCalendarViewRequestBuilderGetQueryParameters{
 		StartDateTime: &from, EndDateTime: &to, Select: fields, Top: &top,
 	}
-	for seen := new(pages); ; {
+	for seen := new(calendars.Pages); ; {
 		page, err := request.Get(ctx, &users.ItemCalendarsItemCalendarViewRequestBuilderGetRequestConfiguration{
 			Headers: headers(preferText), QueryParameters: query,
 		})
@@ -269,7 +271,8 @@ func (r *Reader) view(ctx context.Context, me *users.UserItemRequestBuilder, ref
 				return &calendars.Error{Provider: Name, Op: opSnapshot, Kind: calendars.ErrUnavailable, Code: "item", Err: err}
 			}
 		}
-		link, more, err := seen.next(opSnapshot, page.GetOdataNextLink())
+		link := str(page.GetOdataNextLink())
+		more, err := seen.Next(Name, opSnapshot, link, len(page.GetValue()))
 		if err != nil {
 			return err
 		}
@@ -282,3 +285,13 @@ func (r *Reader) view(ctx context.Context, me *users.UserItemRequestBuilder, ref
 
 // instant writes a bound of a range; Graph counts its offset.
 func instant(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// str and yes read what the SDK hands out as pointers.
+func str(p *string) string {
+	if p == nil {
+		return ""
+	}
+	return *p
+}
+
+func yes(p *bool) bool { return p != nil && *p }
