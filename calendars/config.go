@@ -37,6 +37,10 @@ const (
 	graceAfterStop   = 20 * time.Second // to finish what is in hand
 	afterOwnTrouble  = time.Minute      // before an account is tried again when the database failed us
 	putsPerStatement = 1000
+
+	// Each refresh holds a connection to the database while it waits for the authority:
+	// one that hangs must leave the others to those who log in and to reminders.
+	refreshesAtOnce = 4 // per provider
 )
 
 // Config is what a Connector and a Syncer stand on. Fields without a default must be
@@ -67,6 +71,7 @@ type house struct {
 	Config
 	providers map[string]Provider
 	limits    map[string]*rate.Limiter
+	grants    map[string]chan struct{} // refreshes under way, by provider
 	refreshes gates[ConnectionRef]
 	reads     gates[ConnectionRef]
 }
@@ -97,9 +102,10 @@ func newHouse(c Config) *house {
 	c.Lease = orElse(c.Lease, 30*time.Second)
 	c.Pause = orElse(c.Pause, time.Second)
 	c.MinHorizon = orElse(c.MinHorizon, 7*24*time.Hour)
-	h := &house{Config: c, providers: make(map[string]Provider), limits: make(map[string]*rate.Limiter)}
+	h := &house{Config: c, providers: make(map[string]Provider), limits: make(map[string]*rate.Limiter), grants: make(map[string]chan struct{})}
 	for _, p := range c.Providers {
 		h.providers[p.Name] = p
+		h.grants[p.Name] = make(chan struct{}, refreshesAtOnce)
 		if p.PerSecond > 0 {
 			h.limits[p.Name] = rate.NewLimiter(rate.Limit(p.PerSecond), max(1, int(p.PerSecond)))
 		}

@@ -100,7 +100,10 @@ type reading struct {
 // The bell comes first: whatever changes between it and the snapshot rings again. The
 // other order would lose it.
 func (h *house) read(ctx context.Context, client *http.Client, p Provider, t target, begun time.Time, mustSee bool) (reading, error) {
-	r := reading{begun: begun, window: Window{begun, begun.Add(t.Horizon + windowMargin)}}
+	// Providers take whole seconds. Of a fraction more than was asked for, the snapshot
+	// would seem to lack what begins on the second.
+	from := begun.Truncate(time.Second)
+	r := reading{begun: begun, window: Window{from, from.Add(t.Horizon + windowMargin)}}
 	where := Ref{Calendar: t.ProviderRef, Zone: t.zone().String()}
 	maxAge := maxAgeTrusted
 	if !h.bellCounts(t) {

@@ -660,3 +660,19 @@ func TestStore_PurgeBefore(t *testing.T) {
 		t.Errorf("titles %q, %q", e["old"].Title, e["new"].Title)
 	}
 }
+
+// Providers are asked for whole seconds, so that what begins on the second at the far
+// edge isn't taken for gone.
+func TestSyncer_WholeSeconds(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.clock.advance(700 * time.Millisecond)
+	edge := b.clock.now().Truncate(time.Second).Add(9 * day)
+	b.fake.set("main", at("inside", edge.Add(-time.Second)), at("edge", edge))
+	b.watching("main")
+	for _, w := range b.fake.cals["main"].windows {
+		if w.From.Nanosecond() != 0 || w.To.Nanosecond() != 0 || !w.To.Equal(edge) {
+			t.Errorf("window %v", w)
+		}
+	}
+}

@@ -93,6 +93,13 @@ func (h *house) access(ctx context.Context, ref ConnectionRef, refused int64) (g
 		return grant{}, err
 	}
 	defer leave()
+	slots := h.grants[g.provider.Name]
+	select {
+	case slots <- struct{}{}:
+		defer func() { <-slots }()
+	case <-ctx.Done():
+		return grant{}, ctx.Err()
+	}
 	g, seen, err := h.refresh(ctx, ref, refused)
 	if problem := grantProblem(err); problem != ProblemNone {
 		// Before anything is marked: has another worker rotated the token? Then ours was

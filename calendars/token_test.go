@@ -3,6 +3,8 @@ package calendars
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -240,4 +242,60 @@ func TestToken_ScopeTakenBack(t *testing.T) {
 		t.Errorf("connection: %+v", c)
 	}
 	b.wantNotices(NoticeReconnect)
+}
+
+// An authority that hangs takes a few connections to the database, not all of them.
+func TestToken_fewRefreshesAtOnce(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	ids := make([]int64, 3*refreshesAtOnce)
+	for i := range ids {
+		if err := b.db.Get(&ids[i], `INSERT INTO connections (account_id, provider, subject, label, created_at) VALUES (1, 'fake', $1, 'x', $2) RETURNING id`,
+			fmt.Sprint("more-", i), morning); err != nil {
+			t.Fatal(err)
+		}
+		sealed, err := sealSecret(b.config.Sealer, []byte("refresh"), refreshContext(ConnectionRef{1, ids[i]}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.exec(`UPDATE connections SET sealed_refresh = $2 WHERE account_id = 1 AND id = $1`, ids[i], sealed)
+	}
+	var mu sync.Mutex
+	inside, most := 0, 0
+	full, open := make(chan struct{}), make(chan struct{})
+	stuck := hanging{b.fake, func() {
+		mu.Lock()
+		inside++
+		if most = max(most, inside); inside == refreshesAtOnce {
+			close(full)
+		}
+		mu.Unlock()
+		<-open
+	}}
+	config := b.config
+	config.Providers = []Provider{{Name: "fake", Authority: stuck, Reader: b.fake}}
+	h := newHouse(config)
+	var wg sync.WaitGroup
+	ctx, cancel := context.WithCancel(t.Context())
+	for _, id := range ids {
+		wg.Go(func() { _, _ = h.access(ctx, ConnectionRef{1, id}, 0) }) // what comes of it doesn't matter here
+	}
+	<-full
+	cancel() // those who wait go away; those inside are let go
+	close(open)
+	wg.Wait()
+	if most != refreshesAtOnce {
+		t.Errorf("%d refreshes at once, want %d", most, refreshesAtOnce)
+	}
+}
+
+// hanging is an authority that waits before it refuses.
+type hanging struct {
+	Authority
+	wait func()
+}
+
+func (h hanging) Refresh(context.Context, string) (Token, error) {
+	h.wait()
+	return Token{}, &Error{Provider: "fake", Op: "refresh", Kind: ErrUnavailable}
 }
