@@ -11,10 +11,11 @@ import (
 	"github.com/lib/pq"
 )
 
-// samples are values for columns whose CHECK the general ones don't pass. The rows of
-// the isolation tests are made from the catalogue, so only such columns, without a
-// default, need an entry here.
+// samples are values for columns whose CHECK the general ones don't pass, or which a
+// CHECK wants filled though they may be null. The rows of the isolation tests are made
+// from the catalogue, so only such columns, without a default, need an entry here.
 var samples = map[string]string{
+	"rules.template_id":       `1`,
 	"rules.kind":              `'hours_before'`,
 	"template_texts.language": `'de'`,
 	"reminders.status":        `'planned'`,
@@ -75,8 +76,8 @@ func values(t *testing.T, db *sqlx.DB, tb table, account int64, salt int) map[st
 		LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 		WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
 		  AND (a.attname = 'account_id' OR a.attnotnull AND a.attidentity = '' AND d.oid IS NULL
-		       OR a.attidentity <> '' AND a.attname <> 'account_id')
-		ORDER BY a.attnum`, tb.OID)
+		       OR a.attidentity <> '' AND a.attname <> 'account_id' OR $2 || '.' || a.attname = ANY ($3))
+		ORDER BY a.attnum`, tb.OID, tb.Name, pq.Array(slices.Collect(maps.Keys(samples))))
 	if err != nil {
 		t.Fatal(err)
 	}
