@@ -16,7 +16,7 @@ import (
 )
 
 // patience bounds a wait for something that must come; it is no measure of speed.
-const patience = 3 * time.Minute
+const patience = 2 * time.Minute
 
 // browser is a real Chromium with one tab.
 type browser struct {
@@ -65,9 +65,6 @@ func newBrowser(t *testing.T) *browser {
 		t.Fatalf("start the browser: %v", err)
 	}
 	t.Cleanup(func() {
-		if err := chromedp.Cancel(ctx); err != nil {
-			t.Logf("closing the browser: %v", err)
-		}
 		stop()
 		stopAlloc()
 	})
@@ -88,7 +85,9 @@ func (b *browser) do(actions ...chromedp.Action[chromedp.Void]) {
 }
 
 func (b *browser) url() string {
-	u, err := chromedp.Run(b.ctx, chromedp.Location())
+	ctx, cancel := context.WithTimeout(b.ctx, 10*time.Second)
+	defer cancel()
+	u, err := chromedp.Run(ctx, chromedp.Location())
 	if err != nil {
 		return "?"
 	}
@@ -97,15 +96,23 @@ func (b *browser) url() string {
 
 func (b *browser) open(url string) { b.t.Helper(); b.do(chromedp.Navigate(url)) }
 
-// eval runs JavaScript and returns its value.
+// eval runs JavaScript and returns its value. A page that is just being replaced has
+// no body or drops the question, so it is asked again a few times.
 func eval[T any](b *browser, js string) T {
 	b.t.Helper()
-	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](js))
-	if err != nil {
-		b.shot("failed")
-		b.t.Fatalf("evaluate %s: %v", js, err)
+	var err error
+	for range 50 {
+		ctx, cancel := context.WithTimeout(b.ctx, 10*time.Second)
+		v, e := chromedp.Run(ctx, chromedp.Evaluate[T](js))
+		cancel()
+		if err = e; err == nil {
+			return v
+		}
+		time.Sleep(100 * time.Millisecond) // between looks; nothing depends on its length
 	}
-	return v
+	b.shot("failed")
+	b.t.Fatalf("evaluate %s: %v", js, err)
+	panic("unreachable")
 }
 
 // quote makes a JavaScript string literal.
@@ -160,7 +167,9 @@ func (b *browser) untilText(text string) {
 // shot keeps a screenshot of the whole page.
 func (b *browser) shot(name string) {
 	b.t.Helper()
-	png, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+	ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
+	defer cancel()
+	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
 	if err != nil {
 		b.t.Logf("screenshot %s: %v", name, err)
 		return
@@ -174,7 +183,7 @@ func (b *browser) shot(name string) {
 // than a small phone.
 func (b *browser) shots(name string) {
 	b.t.Helper()
-	for _, look := range []string{"light", "dark"} {
+	for _, look := range []string{"dark", "light"} { // light last: single screenshots are light
 		b.do(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
 			_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 				Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look}, {Name: "prefers-reduced-motion", Value: "reduce"}}})

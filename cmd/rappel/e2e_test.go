@@ -43,7 +43,7 @@ func startDev(t *testing.T, c devCmd) *devRun {
 	if c.Carriers == "" {
 		c.Carriers = "sandbox://"
 	}
-	c.Debounce, c.Lease, c.Unanswered, c.LogLevel = time.Second, 5*time.Second, 10*time.Second, "warn"
+	c.Debounce, c.Lease, c.Unanswered, c.LogLevel = time.Second, 5*time.Second, 10*time.Second, "info"
 	ctx, cancel := context.WithCancel(context.Background())
 	up, down := make(chan *devRun, 1), make(chan error, 1)
 	c.up = func(d *devRun) { up <- d }
@@ -130,6 +130,15 @@ func TestWholePath(t *testing.T) {
 	b.click("#deny")
 	b.untilText("abgebrochen")
 
+	// A number as sender, so that patients can answer; wrong input is answered beside its field.
+	b.open(d.BaseURL + "/settings")
+	b.fill("#sender", "Praxis am Zürichsee")
+	b.click("#save")
+	b.until("the words beside the sender", false, func() bool { return eval[bool](b, `!!document.querySelector("#sender[aria-invalid]")`) })
+	b.fill("#sender", "+41795550000")
+	b.click("#save")
+	b.untilText("Einstellungen sind gespeichert")
+
 	// Write a template; the phone beside it follows the typing.
 	b.open(d.BaseURL + "/templates/new")
 	b.fill("#template-name", "Eine Stunde vorher")
@@ -174,11 +183,14 @@ func TestWholePath(t *testing.T) {
 	movedTo := morning.Add(4 * time.Hour)
 	calendarsOf := map[string]string{}
 	for _, p := range d.World.People() {
-		for _, c := range d.World.Calendars(p.Email) {
+		for _, c := range d.World.Calendars(p.ID) {
 			if calendarsOf[string(p.Provider)] == "" {
 				calendarsOf[string(p.Provider)] = c.ID
 			}
 		}
+	}
+	if len(calendarsOf) != 2 {
+		t.Fatalf("the stand-in has calendars at %d providers, want 2", len(calendarsOf))
 	}
 	moving := map[string]person{"google": {"079 611 22 33", "Meier"}, "microsoft": {"079 622 33 44", "Huber"}}
 	cancelled := map[string]person{"google": {"079 633 44 55", "Keller"}, "microsoft": {"079 644 55 66", "Frei"}}
@@ -219,7 +231,9 @@ func TestWholePath(t *testing.T) {
 		eval[bool](b, fmt.Sprintf(`(document.querySelector(%s).closest("details").open = true)`, quote(form)))
 		b.fill(form+" [name=time]", movedTo.Format("15:04"))
 		b.click(form + " button")
-		b.do(waitVisible("h1"))
+		event := fmt.Sprintf(`document.querySelector(%s).innerText`, quote(cssID("#event-"+ids["moving "+provider])))
+		b.until("the stand-in to show the new time", false, func() bool { return strings.Contains(eval[string](b, event), movedTo.Format("15:04")) })
+		b.open(d.StandinURL + "/?from=" + morning.Format("2006-01-02"))
 		form = cssID("#cancel-" + ids["cancelled "+provider])
 		eval[bool](b, fmt.Sprintf(`(document.querySelector(%s).closest("details").open = true)`, quote(form)))
 		b.click(form + " button")
@@ -239,7 +253,7 @@ func TestWholePath(t *testing.T) {
 		if !strings.Contains(text, "um "+movedTo.Format("15:04")) {
 			t.Errorf("%s: the phone shows %q, want the new time %s", provider, text, movedTo.Format("15:04"))
 		}
-		if old := morning.Add(3 * time.Hour).Format("15:04"); strings.Contains(text, old) {
+		if old := morning.Add(3 * time.Hour).Format("15:04"); strings.Contains(text, "um "+old) {
 			t.Errorf("%s: the phone shows the old time %s: %q", provider, old, text)
 		}
 		if n := eval[int](b, `document.querySelectorAll("#texts .bubble").length`); n != 1 {
@@ -269,6 +283,7 @@ func TestWholePath(t *testing.T) {
 	b.open(d.StandinURL + "/phone/?phone=" + e164(moving["google"].number))
 	b.fill("#reply [name=body]", "STOP")
 	b.click("#reply button")
+	b.do(waitVisible("#texts .bubble.own"))
 	b.open(d.BaseURL + "/messages/replies")
 	b.until("the reply", true, func() bool { return strings.Contains(b.body(), "Abgemeldet") })
 	b.shots("replies")
