@@ -51,8 +51,7 @@ type app struct {
 type extras struct {
 	now    func() time.Time // nil = time.Now
 	dev    *web.DevLinks
-	steady bool                     // poll at the cron's own pace
-	phone  func(inbox notify.Inbox) // told the inbox, for stand-ins that write to it
+	steady bool // poll at the cron's own pace
 }
 
 // newApp opens the database and wires every room. Nothing runs yet; the caller
