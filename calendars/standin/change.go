@@ -442,7 +442,9 @@ func (w *World) Restore(id string) error {
 			}
 			if x, ok := c.Exceptions[id]; ok && x.Dropped {
 				back := *x
-				back.Dropped = false
+				// It stays an object of its own, even if it is as its series would have
+				// it: else clients that read series unexpanded would never hear of it.
+				back.Dropped, back.Changed = false, true
 				w.touch(&back)
 				c.Exceptions[id] = &back
 				return []ring{{c.ID, id, "created"}}, nil

@@ -89,3 +89,23 @@ func TestGoogle_syncTokens(t *testing.T) {
 	_, err = s.Events.List(cal.ID).SyncToken(token).SingleEvents(true).Do()
 	apiError(t, err, http.StatusGone, "fullSyncRequired")
 }
+
+// A slot that was deleted and restored is as its series has it again. Who reads the
+// series unexpanded must hear of both.
+func TestGoogle_restoredInstance(t *testing.T) {
+	b := newBench(t)
+	who, cal := b.person(t, standin.Google)
+	s := b.client(t, who.ID)
+	weekly := must[standin.Event](t)(b.AddSeries(cal.ID, half("W", start.Add(26*time.Hour)), standin.Weekly(4)))
+	_, token := read(t, s.Events.List(cal.ID))
+	for _, step := range []struct {
+		do     func(string, time.Time) error
+		status string
+	}{{b.CancelInstance, "cancelled"}, {b.RestoreInstance, "confirmed"}} {
+		ok(t, step.do(weekly.ID, weekly.Start))
+		var items []*gcal.Event
+		if items, token = read(t, s.Events.List(cal.ID).SyncToken(token)); len(items) != 1 || items[0].Status != step.status {
+			t.Fatalf("%s: %d items", step.status, len(items))
+		}
+	}
+}
