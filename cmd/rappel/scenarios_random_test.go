@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -56,6 +58,7 @@ type randomWeek struct {
 	history []standing
 	texts   map[told]int
 	seen    int64 // the last text looked at
+	apps    [2]*app
 	story   []string
 	unread  map[string]bool // calendars nobody watches now
 	later   []later
@@ -139,6 +142,8 @@ func (w *randomWeek) look() {
 
 func (w *randomWeek) play() {
 	w.texts, w.unread = map[told]int{}, map[string]bool{}
+	w.apps = [2]*app{w.app, w.newApp()}
+	defer func() { w.app = w.apps[0] }() // the second is closed first
 	modes := []standin.Mode{{}, {PageSize: 3}, {Duplicates: true, EmptyPages: true, PageSize: 2}, {SilentInstances: true}, {NoSyncTokens: true, NoTombstones: true}}
 	w.world.SetMode(w.provider, modes[w.r.IntN(len(modes))])
 	for range 10 {
@@ -157,8 +162,14 @@ func (w *randomWeek) play() {
 			at = due.Add(time.Duration(w.r.IntN(300)-240) * time.Second)
 		}
 		w.until(at)
-		w.act()
+		if w.r.IntN(8) == 0 {
+			w.crowd(w.act)
+		} else {
+			w.act()
+		}
 		w.changed()
+		w.look()
+		w.app = w.apps[w.r.IntN(2)]
 		if w.r.IntN(3) == 0 {
 			w.poll(w.a(), w.b())
 		}
@@ -192,6 +203,15 @@ func (w *randomWeek) until(at time.Time) {
 	if at.After(w.now()) {
 		w.walkTo(at)
 	}
+}
+
+// soon has do done within so many minutes, and tried again while it fails.
+func (w *randomWeek) soon(minutes int, do func() bool) {
+	w.later = append(w.later, later{w.now().Add(time.Duration(w.r.IntN(minutes)) * time.Minute), func() {
+		if !do() {
+			w.soon(30, do)
+		}
+	}})
 }
 
 func (w *randomWeek) nextDue() time.Time {
@@ -235,7 +255,7 @@ func (w *randomWeek) act() {
 		whole = e.Master
 	}
 	name := fmt.Sprintf("%s (%s)", e.Title, e.Start.In(zurich).Format("Mon 15:04"))
-	switch w.r.IntN(16) {
+	switch w.r.IntN(17) {
 	case 0, 1, 2:
 		to := w.someStart()
 		w.note("%s moves to %s", name, to.Format("Mon 15:04"))
@@ -249,12 +269,13 @@ func (w *randomWeek) act() {
 		}
 		w.must(w.world.CancelEvent(e.ID, how))
 		if w.r.IntN(2) == 0 {
-			w.later = append(w.later, later{w.now().Add(time.Duration(w.r.IntN(120)) * time.Minute), func() {
+			w.soon(120, func() bool {
 				w.note("%s is restored", name)
 				if err := w.world.Restore(e.ID); err != nil {
 					w.note("which it can't be: %v", err)
 				}
-			}})
+				return true
+			})
 		}
 	case 5:
 		w.note("the whole of %s is cancelled", name)
@@ -287,19 +308,18 @@ func (w *randomWeek) act() {
 	case 12:
 		w.note("the provider goes down")
 		down := w.apiDown()
-		w.later = append(w.later, later{w.now().Add(time.Duration(w.r.IntN(150)) * time.Minute), func() { w.note("the provider is back"); down.Clear() }})
+		w.soon(150, func() bool { w.note("the provider is back"); down.Clear(); return true })
 	case 13:
 		if status, _ := w.connectionStatus(); status != "active" {
 			return
 		}
 		w.note("the grant ends")
 		w.must(w.world.RevokeGrants(w.person.ID, standin.Revoked))
-		w.later = append(w.later, later{w.now().Add(time.Duration(w.r.IntN(120)) * time.Minute), func() {
+		w.soon(120, func() bool {
 			w.note("and is renewed")
-			if _, err := w.connect(w.conn.ID, standin.Decision{Email: w.person.Email}); err != nil {
-				w.t.Error(err)
-			}
-		}})
+			_, err := w.connect(w.conn.ID, standin.Decision{Email: w.person.Email})
+			return err == nil
+		})
 	case 14:
 		cal := w.b()
 		if status, _ := w.connectionStatus(); status != "active" || w.unread[cal.ID] {
@@ -308,23 +328,46 @@ func (w *randomWeek) act() {
 		w.note("calendar b is not watched")
 		w.must(w.connector.Watch(w.t.Context(), w.ref(cal), false))
 		w.unread[cal.ID] = true
-		w.later = append(w.later, later{w.now().Add(time.Duration(w.r.IntN(600)) * time.Minute), func() {
-			if status, _ := w.connectionStatus(); status != "active" { // once it is renewed
-				w.later = append(w.later, later{w.now().Add(3 * time.Hour), func() {
-					w.must(w.connector.Watch(w.t.Context(), w.ref(cal), true))
-					w.unread[cal.ID] = false
-				}})
-				return
+		w.soon(600, func() bool {
+			if err := w.connector.Watch(w.t.Context(), w.ref(cal), true); err != nil {
+				return false // its connection must be renewed first
 			}
 			w.note("calendar b is watched again")
-			w.must(w.connector.Watch(w.t.Context(), w.ref(cal), true))
 			w.unread[cal.ID] = false
-		}})
+			return true
+		})
 	case 15:
 		down := time.Duration(w.r.IntN(300)) * time.Minute
 		w.note("we are down for %s", down)
 		w.clock.set(w.now().Add(down))
+	case 16:
+		w.note("nothing is dispatched")
+		w.stuck = true
+		w.soon(150, func() bool { w.note("dispatching goes on"); w.stuck = false; return true })
 	}
+}
+
+// crowd has everybody of both processes work at once while do happens.
+func (w *randomWeek) crowd(do func()) {
+	w.note("everybody at once")
+	var wg sync.WaitGroup
+	for _, a := range slices.Concat(w.apps[:], w.apps[:]) {
+		ticks := []func(context.Context) (int, error){a.syncer.Tick, a.clerk.Tick}
+		if !w.stuck {
+			ticks = append(ticks, a.dispatcher.Tick)
+		}
+		for _, tick := range ticks {
+			wg.Go(func() {
+				for range 3 {
+					if _, err := tick(w.t.Context()); err != nil {
+						w.t.Error(err)
+					}
+				}
+			})
+		}
+	}
+	do()
+	wg.Wait()
 }
 
 // complete finds what should have been announced and was not.
