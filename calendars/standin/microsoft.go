@@ -143,9 +143,9 @@ func (c *call) graphSize(text string, usual, most int) (int, *graphFailure) {
 	return n, nil
 }
 
-// skipped cuts one page out of items by $skip and adds the next link, the way
+// skipped makes one page out of n items by $skip and adds the next link, the way
 // lists without change tracking page: over the data of the moment.
-func (c *call) skipped(items []any, size int, body map[string]any) *graphFailure {
+func (c *call) skipped(n int, item func(int) any, size int, body map[string]any) *graphFailure {
 	skip := 0
 	if v := c.query.Get("$skip"); v != "" {
 		var err error
@@ -163,9 +163,13 @@ func (c *call) skipped(items []any, size int, body map[string]any) *graphFailure
 		body["value"], body["@odata.nextLink"] = []any{}, c.link(next)
 		return nil
 	}
-	from, to := min(skip, len(items)), min(skip+size, len(items))
-	body["value"] = append([]any{}, items[from:to]...)
-	if to < len(items) {
+	page := []any{}
+	to := min(max(skip+size, skip), n) // the sum may overflow
+	for i := skip; i < to; i++ {
+		page = append(page, item(i))
+	}
+	body["value"] = page
+	if to < n {
 		next.Set("$skip", strconv.Itoa(to))
 		next.Del("$skiptoken")
 		body["@odata.nextLink"] = c.link(next)
@@ -188,7 +192,7 @@ func (w *World) graphCalendars(c *call) (int, map[string]any, *graphFailure) {
 		}
 	}
 	body := map[string]any{"@odata.context": c.base + "/v1.0/$metadata#users('" + c.person.ID + "')/calendars"}
-	if fail := c.skipped(items, size, body); fail != nil {
+	if fail := c.skipped(len(items), func(i int) any { return items[i] }, size, body); fail != nil {
 		return 0, nil, fail
 	}
 	return http.StatusOK, body, nil
@@ -269,17 +273,16 @@ func (w *World) calendarView(c *call) (int, map[string]any, *graphFailure) {
 	if strings.HasSuffix(strings.ToLower(c.query.Get("$orderby")), " desc") {
 		slices.Reverse(live)
 	}
-	var items []any
-	for i := range live {
+	item := func(i int) any {
 		item := w.graphEventJSON(c, cal, &live[i])
 		if names != nil { // not to be had here, whatever $select says
 			delete(item, "createdDateTime")
 			delete(item, "lastModifiedDateTime")
 		}
-		items = append(items, cut(item, names))
+		return cut(item, names)
 	}
 	body := map[string]any{"@odata.context": c.base + "/v1.0/$metadata#users('" + c.person.ID + "')/calendars('x')/calendarView"}
-	if fail := c.skipped(items, size, body); fail != nil {
+	if fail := c.skipped(len(live), item, size, body); fail != nil {
 		return 0, nil, fail
 	}
 	return http.StatusOK, body, nil
