@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -180,6 +182,24 @@ func TestScenarioProtocol(t *testing.T) {
 			s.wantNotices()
 		})
 	}
+	play(t, "T52 ten thousand appointments in one snapshot", func(s *stage) {
+		const n = 10000
+		for i := range n {
+			start := s.when("Tue 09:10").Add(time.Duration(i%60) * 10 * time.Minute)
+			s.add(fmt.Sprintf("Patient +4176%07d", 1000000+i*37), start.Format("2006-01-02 15:04"))
+		}
+		s.poll()
+		var planned int
+		s.must(s.app.pools.owner.GetContext(s.t.Context(), &planned, `SELECT count(*) FROM reminders WHERE status = 'planned'`))
+		if planned != n {
+			s.t.Errorf("%d reminders planned, want %d", planned, n)
+		}
+		s.must(s.world.ExpireSyncTokens(s.a().ID))
+		s.walk("Mon 09:29")
+		if got, want := s.allTexts(), 2*((n+59)/60); got != want {
+			s.t.Errorf("%d texts for the appointments of two times, want %d", got, want)
+		}
+	})
 	playAt(t, standin.Microsoft, "T41 a link to another host", func(s *stage) {
 		s.alarms = []string{calendars.AlarmForeignLink}
 		six(s)
@@ -260,6 +280,72 @@ func TestScenarioConnection(t *testing.T) {
 		_, err = s.connect(s.conn.ID, standin.Decision{Email: s.person.Email})
 		s.must(err)
 		s.walk("Sat 10:00")
+		s.wantTexts(annaPhone, "Thu 14:30")
+	})
+	play(t, "T35 two processes want a new token at once", func(s *stage) {
+		s.add("Anna "+anna, "Thu 14:30")
+		second := s.newApp()
+		s.walk("Wed 12:00")
+		s.must(s.world.ExpireAccessTokens(s.person.ID))
+		s.world.ForgetRequests()
+		var wg sync.WaitGroup
+		for range 4 {
+			for _, a := range []*app{s.app, second} {
+				for _, cal := range s.cals[:2] {
+					wg.Go(func() {
+						if err := a.syncer.Verify(s.t.Context(), s.ref(cal), 0); err != nil {
+							s.t.Error(err)
+						}
+					})
+				}
+			}
+		}
+		wg.Wait()
+		if n := s.world.Count(s.provider, `^POST .*token$`); n != 1 {
+			s.t.Errorf("%d refreshes, want 1", n)
+		}
+		if status, problem := s.connectionStatus(); status != "active" {
+			s.t.Errorf("the connection is %s (%s)", status, problem)
+		}
+		s.walk("Fri 12:00")
+		s.wantTexts(annaPhone, "Thu 14:30")
+	})
+	play(t, "T36 sign-ins that fail leave the connection as it was", func(s *stage) {
+		s.add("Anna "+anna, "Thu 14:30")
+		s.walk("Wed 12:00")
+		ctx, provider := s.t.Context(), string(s.provider)
+		missing := "https://www.googleapis.com/auth/calendar.events.readonly"
+		if s.provider == standin.Microsoft {
+			missing = "Calendars.Read"
+		}
+		if _, err := s.connect(s.conn.ID, standin.Decision{Email: s.person.Email, Untick: []string{missing}}); !errors.Is(err, calendars.ErrScopeMissing) {
+			s.t.Errorf("a permission unticked: %v", err)
+		}
+		if _, err := s.connect(s.conn.ID, standin.Decision{Email: s.person.Email, Deny: true}); !errors.Is(err, calendars.ErrConsentDenied) {
+			s.t.Errorf("cancel pressed: %v", err)
+		}
+		sign := func(binding string) (url.Values, error) {
+			at, err := s.connector.Begin(ctx, s.account, "session", provider, s.conn.ID)
+			s.must(err)
+			back, err := s.world.Approve(s.provider, at, standin.Decision{Email: s.person.Email})
+			s.must(err)
+			u, err := url.Parse(back)
+			s.must(err)
+			_, err = s.connector.Finish(ctx, s.account, binding, provider, u.Query())
+			return u.Query(), err
+		}
+		if _, err := sign("another session"); !errors.Is(err, calendars.ErrStateMismatch) {
+			s.t.Errorf("another browser's callback: %v", err)
+		}
+		used, err := sign("session")
+		s.must(err)
+		if _, err := s.connector.Finish(ctx, s.account, "session", provider, used); !errors.Is(err, calendars.ErrStateMismatch) {
+			s.t.Errorf("the callback twice: %v", err)
+		}
+		if status, _ := s.connectionStatus(); status != "active" {
+			s.t.Errorf("the connection is %s", status)
+		}
+		s.walk("Fri 12:00")
 		s.wantTexts(annaPhone, "Thu 14:30")
 	})
 	for name, leave := range map[string]func(s *stage) error{
