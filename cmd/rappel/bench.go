@@ -13,8 +13,9 @@ import (
 )
 
 type benchCmd struct {
-	Segment benchSegmentCmd `cmd:"" help:"Segments counted a second, on a mix of ASCII, German, long and emoji texts."`
-	Extract benchExtractCmd `cmd:"" help:"Texts searched for numbers a second, with and without a number in them."`
+	Segment  benchSegmentCmd  `cmd:"" help:"Segments counted a second, on a mix of ASCII, German, long and emoji texts."`
+	Dispatch benchDispatchCmd `cmd:"" help:"Messages a second through the store, over SMPP and past a campaign, beside what the machine allows at most."`
+	Extract  benchExtractCmd  `cmd:"" help:"Texts searched for numbers a second, with and without a number in them."`
 }
 
 type benchFlags struct {

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// benchDispatchCmd measures the message path, and in the same run what the hardware
+// and PostgreSQL would allow at most, so that the figures of different machines, and of
+// one machine at different hours, can be compared by their ratio.
+type benchDispatchCmd struct {
+	Messages    int      `default:"200000" help:"Messages of each round."`
+	Finished    int      `default:"5000000" help:"Finished messages that lie in the tables in the second round of the store; 0 leaves that round out."`
+	Accounts    int      `default:"10" help:"Accounts the messages are spread over."`
+	Runs        int      `default:"1" help:"Times each round of the store is run; the median is shown."`
+	Parts       []string `default:"store,smpp,latency" enum:"store,smpp,latency" help:"What to measure: the store with a carrier that does nothing, the whole way over SMPP, a reminder's way past a campaign."`
+	Quick       bool     `help:"A short look of less than 20 seconds: few messages, no finished ones."`
+	JSON        bool     `name:"json" help:"Print one JSON object instead of a table."`
+	DatabaseURL string   `placeholder:"URL" help:"Work on this PostgreSQL server, in databases made for it and dropped again, and not on a private one. The login must be allowed to create databases."`
+
+	Workers  int `default:"0" help:"The dispatcher's workers; 0 = the product's default."`
+	Batch    int `default:"0" help:"Most messages of one claim; 0 = the product's default."`
+	Window   int `default:"4000" help:"Window of the carrier that does nothing, in messages."`
+	Callers  int `default:"2000" help:"Receipts that are brought at once, as by the binds of a gateway."`
+	Binds    int `default:"4" help:"SMPP connections."`
+	Under    int `name:"smpp-window" default:"500" help:"submit_sm under way on each SMPP connection."`
+	Reminder int `name:"reminders" default:"50" help:"Reminders sent past the campaign, half of them of the campaign's own account."`
+}
+
+// What a quick look measures instead of the defaults.
+const (
+	quickMessages  = 10_000
+	quickReminders = 10
+)
+
+// manyAccounts and each is the round that shows what small accounts cost.
+const (
+	manyAccounts = 1000
+	manyEach     = 30
+)
+
+func (c *benchDispatchCmd) Run(ctx context.Context, std stdio) (err error) {
+	if c.Quick {
+		c.Messages, c.Finished, c.Runs, c.Reminder = min(c.Messages, quickMessages), 0, 1, min(c.Reminder, quickReminders)
+	}
+	if c.Messages < 1 || c.Accounts < 1 || c.Runs < 1 || c.Window < 1 || c.Callers < 1 || c.Finished < 0 || c.Reminder < 1 {
+		return errors.New("messages, accounts, runs, window, callers and reminders must be at least 1")
+	}
+	b := &bench{benchDispatchCmd: c, std: std, began: time.Now()}
+	b.say("starting PostgreSQL")
+	if b.place, err = openBenchPlace(ctx, c.DatabaseURL); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.place.close(ctx)) }()
+	r, err := b.measure(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return errors.New("interrupted")
+		}
+		return err
+	}
+	if c.JSON {
+		enc := json.NewEncoder(std.out)
+		enc.SetIndent("", "  ")
+		return enc.Encode(r)
+	}
+	return r.print(std.out)
+}
+
+// bench is one run of the command.
+type bench struct {
+	*benchDispatchCmd
+	std   stdio
+	place *benchPlace
+	began time.Time
+}
+
+// say tells on standard error how far things are.
+func (b *bench) say(format string, args ...any) {
+	fmt.Fprintf(b.std.err, "%6.1fs  %s\n", time.Since(b.began).Seconds(), fmt.Sprintf(format, args...))
+}
+
+func (b *bench) measure(ctx context.Context) (*benchReport, error) {
+	r := &benchReport{Bench: "dispatch", Began: b.began.UTC().Truncate(time.Second), Machine: benchMachine(ctx, b.place), Settings: b.settings()}
+	if slices.Contains(b.Parts, "store") {
+		rounds := []benchRound{{messages: b.Messages, accounts: b.Accounts}}
+		if !b.Quick && b.Accounts != manyAccounts {
+			rounds = append(rounds, benchRound{messages: manyAccounts * manyEach, accounts: manyAccounts})
+		}
+		if b.Finished > 0 {
+			rounds = append(rounds, benchRound{messages: b.Messages, accounts: b.Accounts, finished: b.Finished})
+		}
+		for _, round := range rounds {
+			s, err := b.store(ctx, round)
+			if err != nil {
+				return nil, err
+			}
+			r.Store = append(r.Store, s)
+		}
+	}
+	return r, nil
+}
+
+// benchRound is one setting of the store.
+type benchRound struct{ messages, accounts, finished int }
+
+func (r benchRound) String() string {
+	s := fmt.Sprintf("%d messages, %d accounts", r.messages, r.accounts)
+	if r.finished > 0 {
+		s += fmt.Sprintf(", %d finished before", r.finished)
+	}
+	return s
+}
+
+// store measures the floor and the product in turns.
+func (b *bench) store(ctx context.Context, round benchRound) (*benchStore, error) {
+	floors, products := make([]benchPhases, 0, b.Runs), make([]benchPhases, 0, b.Runs)
+	var f *benchFloor
+	var e *benchEngine
+	closing := func() error {
+		var errs []error
+		if f != nil {
+			errs = append(errs, f.close(ctx))
+		}
+		if e != nil {
+			errs = append(errs, e.close(ctx))
+		}
+		f, e = nil, nil
+		return errors.Join(errs...)
+	}
+	err := func() (err error) {
+		for run := range b.Runs {
+			// Empty tables are made anew for each run; finished messages stay.
+			if round.finished == 0 || run == 0 {
+				if err := closing(); err != nil {
+					return err
+				}
+				if f, err = b.newFloor(ctx, round); err != nil {
+					return fmt.Errorf("floor: %w", err)
+				}
+				if e, err = b.newEngine(ctx, round); err != nil {
+					return fmt.Errorf("store: %w", err)
+				}
+			}
+			b.say("floor, %s", round)
+			p, err := f.cycle(ctx, round)
+			if err != nil {
+				return fmt.Errorf("floor: %w", err)
+			}
+			floors = append(floors, p)
+			b.say("store, %s", round)
+			if p, err = e.cycle(ctx, b, round); err != nil {
+				return fmt.Errorf("store: %w", err)
+			}
+			products = append(products, p)
+		}
+		return nil
+	}()
+	if err := errors.Join(err, closing()); err != nil {
+		return nil, err
+	}
+	return newBenchStore(round, floors, products), nil
+}

@@ -1,0 +1,267 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"rappel/notify"
+)
+
+// benchStalled is how long nothing may move until a round is given up.
+const benchStalled = 60 * time.Second
+
+// nullCarrier takes everything at once and remembers the receipts it owes.
+type nullCarrier struct {
+	window int
+	enough chan struct{} // closed when as many came as were expected
+
+	mu       sync.Mutex
+	receipts []notify.Receipt
+	expected int
+}
+
+func newNullCarrier(window, expected int) *nullCarrier {
+	return &nullCarrier{window: window, expected: expected, enough: make(chan struct{}), receipts: make([]notify.Receipt, 0, expected)}
+}
+
+// Name implements notify.Carrier.
+func (c *nullCarrier) Name() string { return "null" }
+
+// Window implements notify.Carrier.
+func (c *nullCarrier) Window() int { return c.window }
+
+// Send implements notify.Carrier.
+func (c *nullCarrier) Send(_ context.Context, m notify.Message) (notify.Submission, error) {
+	id := benchCarrierID()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.receipts = append(c.receipts, notify.Receipt{Carrier: "null", CarrierID: id, Status: notify.Delivered, Recipient: m.Recipient, Sender: m.Sender})
+	if len(c.receipts) == c.expected {
+		close(c.enough)
+	}
+	return notify.Submission{IDs: []string{id}}, nil
+}
+
+func (c *nullCarrier) taken() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.receipts)
+}
+
+// benchEngine is the product's message core on a database of its own.
+type benchEngine struct {
+	owner, dispatch *sqlx.DB
+	place           *benchPlace
+	drop            func(context.Context) error
+	accounts        int
+	loads           int // loads so far
+	finished        int // messages that were there at the beginning
+}
+
+func (b *bench) newEngine(ctx context.Context, round benchRound) (e *benchEngine, err error) {
+	dsn, drop, err := b.place.migrated(ctx, "store")
+	if err != nil {
+		return nil, err
+	}
+	e = &benchEngine{place: b.place, drop: drop, accounts: round.accounts}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, e.close(ctx))
+		}
+	}()
+	p, err := openPools(ctx, dsn)
+	if err != nil {
+		return e, err
+	}
+	e.owner, e.dispatch = p.owner, p.dispatch
+	if err = p.web.Close(); err != nil {
+		return e, err
+	}
+	if _, err = e.owner.ExecContext(ctx, `INSERT INTO accounts (account_id, business, created_at)
+		SELECT i, 'Praxis ' || i, now() FROM generate_series(1, CAST($1 AS bigint)) i`, round.accounts); err != nil {
+		return e, fmt.Errorf("make accounts: %w", err)
+	}
+	if round.finished > 0 {
+		b.say("store, filling in %d finished messages", round.finished)
+		err = e.fill(ctx, b, round)
+	}
+	return e, err
+}
+
+// close drops the database; it works after the end of ctx too.
+func (e *benchEngine) close(ctx context.Context) error {
+	var errs []error
+	for _, db := range []*sqlx.DB{e.dispatch, e.owner} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	return errors.Join(append(errs, e.drop(ctx))...)
+}
+
+// config is the dispatcher's and the desk's, as `rappel serve` makes it but for what the
+// flags say.
+func (e *benchEngine) config(b *bench, carriers ...notify.Carrier) notify.Config {
+	return notify.Config{DB: e.dispatch, Carriers: carriers, Workers: b.Workers, Batch: b.Batch}
+}
+
+// cycle runs the three phases.
+func (e *benchEngine) cycle(ctx context.Context, b *bench, round benchRound) (p benchPhases, err error) {
+	if err := e.place.checkpoint(ctx); err != nil {
+		return p, err
+	}
+	n := round.messages
+	before, err := e.counts(ctx)
+	if err != nil {
+		return p, err
+	}
+	load := e.newLoad(n, notify.Notification)
+	if p.Insert, err = perSecond(n, func() error { return load.enqueue(ctx, benchInserters, benchInsertBatch) }); err != nil {
+		return p, err
+	}
+	if _, err := e.owner.ExecContext(ctx, `ANALYZE`); err != nil {
+		return p, fmt.Errorf("analyze: %w", err)
+	}
+	c := newNullCarrier(b.Window, n)
+	if p.Dispatch, err = perSecond(n, func() error { return e.drain(ctx, b, c) }); err != nil {
+		return p, err
+	}
+	after, err := e.counts(ctx)
+	if err != nil {
+		return p, err
+	}
+	if sent := after[notify.Sent] - before[notify.Sent]; sent != n || c.taken() != n {
+		return p, fmt.Errorf("of %d messages the carrier had %d and %d were recorded", n, c.taken(), sent)
+	}
+	shuffleInWindows(c.receipts)
+	if p.Receipts, err = perSecond(n, func() error { return e.receipts(ctx, b, c.receipts) }); err != nil {
+		return p, err
+	}
+	if after, err = e.counts(ctx); err != nil {
+		return p, err
+	}
+	if done := after[notify.Delivered] - before[notify.Delivered]; done != n {
+		return p, fmt.Errorf("%d of %d messages were delivered", done, n)
+	}
+	return p.sum(), nil
+}
+
+// counts is how many messages of all accounts have each status.
+func (e *benchEngine) counts(ctx context.Context) (map[notify.Status]int, error) {
+	all := map[notify.Status]int{}
+	store := notify.NewStore(e.owner)
+	for account := range e.accounts {
+		c, err := store.Counts(ctx, int64(account+1), time.Time{}, time.Time{})
+		if err != nil {
+			return nil, err
+		}
+		for status, n := range c {
+			all[status] += n
+		}
+	}
+	return all, nil
+}
+
+// drain runs the dispatcher until c has had everything and all of it is recorded.
+func (e *benchEngine) drain(ctx context.Context, b *bench, c *nullCarrier) error {
+	d, err := notify.NewDispatcher(e.config(b, c))
+	if err != nil {
+		return err
+	}
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- d.Run(running) }()
+	err = waitMoving(ctx, c.enough, c.taken)
+	stop() // it records what it has in hand first
+	return errors.Join(err, <-ended)
+}
+
+// waitMoving waits for done as long as progress moves.
+func waitMoving(ctx context.Context, done <-chan struct{}, progress func() int) error {
+	look := time.NewTicker(benchStalled)
+	defer look.Stop()
+	last := progress()
+	for {
+		select {
+		case <-done:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-look.C:
+			now := progress()
+			if now == last {
+				return fmt.Errorf("nothing has moved for %s, %d messages are through", benchStalled, now)
+			}
+			last = now
+		}
+	}
+}
+
+// receipts brings every receipt, many at once and each by itself, as carriers do.
+func (e *benchEngine) receipts(ctx context.Context, b *bench, all []notify.Receipt) error {
+	desk, err := notify.NewDesk(e.config(b))
+	if err != nil {
+		return err
+	}
+	var next atomic.Int64
+	return inParallel(b.Callers, make([]struct{}, b.Callers), func(struct{}) error {
+		for {
+			i := int(next.Add(1)) - 1
+			if i >= len(all) {
+				return nil
+			}
+			if err := desk.Receipt(ctx, all[i]); err != nil {
+				return err
+			}
+		}
+	})
+}
+
+// benchLoad is messages to enqueue.
+type benchLoad struct {
+	e      *benchEngine
+	outbox *notify.Outbox
+	series string
+	n      int
+	kind   notify.Kind
+}
+
+func (e *benchEngine) newLoad(n int, kind notify.Kind) *benchLoad {
+	e.loads++
+	return &benchLoad{e: e, outbox: notify.NewOutbox(nil), series: fmt.Sprintf("load-%d-", e.loads), n: n, kind: kind}
+}
+
+// enqueue puts all of it into the queue, so many a transaction.
+func (l *benchLoad) enqueue(ctx context.Context, connections, batch int) error {
+	return inParallel(connections, benchChunks(l.n, batch), func(c benchChunk) error { return l.chunk(ctx, c) })
+}
+
+func (l *benchLoad) chunk(ctx context.Context, c benchChunk) error {
+	now := time.Now()
+	tx, err := l.e.owner.BeginTxx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	for from := c.from; from < c.to; {
+		m := benchMessage(l.series, from, l.n, l.e.accounts, l.kind, now)
+		same := []notify.NewMessage{m}
+		for from++; from < c.to; from++ {
+			m := benchMessage(l.series, from, l.n, l.e.accounts, l.kind, now)
+			if m.AccountID != same[0].AccountID {
+				break
+			}
+			same = append(same, m)
+		}
+		if _, err := l.outbox.EnqueueAllTx(ctx, tx, same); err != nil {
+			return errors.Join(err, tx.Rollback())
+		}
+	}
+	return tx.Commit()
+}

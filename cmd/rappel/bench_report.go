@@ -1,0 +1,159 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// benchReport is all that `rappel bench dispatch` found out. Its JSON is the interface of
+// scripts that watch the figures, so names say the unit.
+type benchReport struct {
+	Bench    string            `json:"bench"`
+	Began    time.Time         `json:"began"`
+	Machine  benchMachineFacts `json:"machine"`
+	Settings benchSettings     `json:"settings"`
+	Store    []*benchStore     `json:"store,omitempty"`
+}
+
+// benchMachineFacts says where it was measured.
+type benchMachineFacts struct {
+	Cores      int    `json:"cores"`
+	CPU        string `json:"cpu"`
+	System     string `json:"system"`
+	Go         string `json:"go"`
+	PostgreSQL string `json:"postgresql"`
+	Private    bool   `json:"private_postgresql"` // ours, with default settings, on this machine
+}
+
+func benchMachine(ctx context.Context, p *benchPlace) benchMachineFacts {
+	return benchMachineFacts{Cores: runtime.NumCPU(), CPU: cpuModel(), System: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version(),
+		PostgreSQL: p.version(ctx), Private: p.server != nil}
+}
+
+// cpuModel is the processor's name where the system tells it in a file.
+func cpuModel() string {
+	text, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return "unknown" // not Linux
+	}
+	for line := range strings.Lines(string(text)) {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return "unknown"
+}
+
+// benchSettings is what was chosen, by flag or by the product's defaults (0).
+type benchSettings struct {
+	Runs           int `json:"runs"`
+	BodyCharacters int `json:"body_characters"`
+	InsertBatch    int `json:"insert_batch"`
+	Inserters      int `json:"insert_connections"`
+	FloorClaim     int `json:"floor_claim_batch"`
+	FloorReceipts  int `json:"floor_receipt_batch"`
+	FloorWorkers   int `json:"floor_workers"`
+	Workers        int `json:"dispatch_workers"`
+	Batch          int `json:"dispatch_batch"`
+	Window         int `json:"null_carrier_window"`
+	Callers        int `json:"receipt_callers"`
+	ShuffleWindow  int `json:"receipt_shuffle_window"`
+}
+
+func (b *bench) settings() benchSettings {
+	return benchSettings{Runs: b.Runs, BodyCharacters: len(benchBody), InsertBatch: benchInsertBatch, Inserters: benchInserters,
+		FloorClaim: floorClaimBatch, FloorReceipts: floorReceiptBatch, FloorWorkers: floorWorkers,
+		Workers: b.Workers, Batch: b.Batch, Window: b.Window, Callers: b.Callers, ShuffleWindow: benchShuffle}
+}
+
+// benchPhases are messages a second, each phase by itself. The cycle is what the sum of
+// their times comes to.
+type benchPhases struct {
+	Insert   float64 `json:"insert_per_second"`
+	Dispatch float64 `json:"claim_and_result_per_second"`
+	Receipts float64 `json:"receipts_per_second"`
+	Cycle    float64 `json:"cycle_per_second"`
+}
+
+func (p benchPhases) sum() benchPhases {
+	p.Cycle = 1 / (1/p.Insert + 1/p.Dispatch + 1/p.Receipts)
+	return p
+}
+
+// benchSide is the median run, by its cycle, and how far the others were from it.
+type benchSide struct {
+	benchPhases
+	CycleMin float64 `json:"cycle_min_per_second"`
+	CycleMax float64 `json:"cycle_max_per_second"`
+}
+
+func newBenchSide(runs []benchPhases) benchSide {
+	runs = slices.SortedFunc(slices.Values(runs), func(a, b benchPhases) int { return cmp.Compare(a.Cycle, b.Cycle) })
+	return benchSide{runs[(len(runs)-1)/2], runs[0].Cycle, runs[len(runs)-1].Cycle}
+}
+
+// benchRatio is the product's rate as a share of the floor's.
+type benchRatio struct {
+	Insert   float64 `json:"insert"`
+	Dispatch float64 `json:"claim_and_result"`
+	Receipts float64 `json:"receipts"`
+	Cycle    float64 `json:"cycle"`
+}
+
+// benchStore compares the product's store with the floor.
+type benchStore struct {
+	Messages int        `json:"messages"`
+	Accounts int        `json:"accounts"`
+	Finished int        `json:"finished_before"`
+	Floor    benchSide  `json:"floor"`
+	Product  benchSide  `json:"product"`
+	Ratio    benchRatio `json:"ratio"`
+	Lost     int        `json:"lost"` // always 0: a lost message fails the run
+}
+
+func newBenchStore(round benchRound, floors, products []benchPhases) *benchStore {
+	s := &benchStore{Messages: round.messages, Accounts: round.accounts, Finished: round.finished, Floor: newBenchSide(floors), Product: newBenchSide(products)}
+	s.Ratio = benchRatio{Insert: s.Product.Insert / s.Floor.Insert, Dispatch: s.Product.Dispatch / s.Floor.Dispatch,
+		Receipts: s.Product.Receipts / s.Floor.Receipts, Cycle: s.Product.Cycle / s.Floor.Cycle}
+	return s
+}
+
+// thousands writes a figure with a separator, for people.
+func thousands(f float64) string {
+	s := fmt.Sprintf("%.0f", f)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "'" + s[i:]
+	}
+	return s
+}
+
+func (r *benchReport) print(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	m := r.Machine
+	fmt.Fprintf(w, "%d cores, %s, %s, %s, PostgreSQL %s\n", m.Cores, m.CPU, m.System, m.Go, m.PostgreSQL)
+	for _, s := range r.Store {
+		round := benchRound{messages: s.Messages, accounts: s.Accounts, finished: s.Finished}
+		fmt.Fprintf(w, "\nStore, %s (messages a second)\n", round)
+		fmt.Fprintln(t, "\tinsert\tclaim+result\treceipts\twhole cycle\t")
+		for _, side := range []struct {
+			name string
+			benchSide
+		}{{"floor", s.Floor}, {"rappel", s.Product}} {
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t\n", side.name, thousands(side.Insert), thousands(side.Dispatch), thousands(side.Receipts), thousands(side.Cycle))
+		}
+		q := s.Ratio
+		fmt.Fprintf(t, "ratio\t%.0f %%\t%.0f %%\t%.0f %%\t%.0f %%\t\n", 100*q.Insert, 100*q.Dispatch, 100*q.Receipts, 100*q.Cycle)
+		if err := t.Flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
