@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -69,8 +70,10 @@ func TestConformance(t *testing.T) {
 }
 
 func harness(query string) notifytest.Harness {
-	refuse := func(status, code int) standin.TwilioFault { return standin.TwilioFault{Status: status, Code: code} }
-	faults := map[notifytest.Case]standin.TwilioFault{
+	refuse := func(status, code int) standin.HTTPFault {
+		return standin.HTTPFault{Status: status, Code: strconv.Itoa(code)}
+	}
+	faults := map[notifytest.Case]standin.HTTPFault{
 		notifytest.Rejected:           refuse(400, 21617),
 		notifytest.OptedOut:           refuse(400, 21610),
 		notifytest.InvalidDestination: refuse(400, 21211),
@@ -78,13 +81,13 @@ func harness(query string) notifytest.Harness {
 		notifytest.NotAllowed:         refuse(400, 21408),
 		notifytest.NoRoute:            refuse(400, 21612),
 		notifytest.Throttled:          refuse(429, 20429),
-		notifytest.ThrottledAfter:     {Status: 429, Code: 20429, RetryAfter: "17"},
+		notifytest.ThrottledAfter:     {Status: 429, Code: "20429", RetryAfter: "17"},
 		notifytest.Misconfigured:      refuse(401, 20003),
 		notifytest.ServerError:        {Status: 502, Accept: true},
-		notifytest.Garbage:            {Action: standin.TwilioGarbage},
-		notifytest.CutBefore:          {Action: standin.TwilioCutBefore},
-		notifytest.CutAfter:           {Action: standin.TwilioCutAfter},
-		notifytest.Slow:               {Action: standin.TwilioWithhold},
+		notifytest.Garbage:            {Action: standin.HTTPGarbage},
+		notifytest.CutBefore:          {Action: standin.HTTPCutBefore},
+		notifytest.CutAfter:           {Action: standin.HTTPCutAfter},
+		notifytest.Slow:               {Action: standin.HTTPWithhold},
 	}
 	states := map[notify.Status]struct {
 		word string
@@ -371,7 +374,7 @@ func TestSend_form(t *testing.T) {
 
 func TestSend_halfAnAnswer(t *testing.T) {
 	r := start(t, notifytest.NewInbox(), "", nil)
-	r.twilio.Fault(standin.TwilioFault{Action: standin.TwilioHalf})
+	r.twilio.Fault(standin.HTTPFault{Action: standin.HTTPHalf})
 	_, err := r.carrier.Send(t.Context(), notify.Message{Recipient: "+41791234567", Sender: "Praxis", Body: "x"})
 	if !errors.Is(err, notify.ErrUnknown) {
 		t.Errorf("got %v, want ErrUnknown", err)
