@@ -17,6 +17,9 @@
 //
 //   - A Want says also whether the gateway has the message although the Send
 //     failed. That is the point of ErrUnknown, and a Finder is held to it.
+//   - Receipts are tried late, early (before the answer to their submission), twice and
+//     backwards. Putting them in order is notify's business; a carrier hands on each, as
+//     it comes, and acknowledges it only when it was kept.
 //   - Nothing waits for time to pass. A slow gateway is one that holds its answer
 //     until told; a Send gives up when its context ends.
 package notifytest

@@ -57,6 +57,10 @@ type Harness struct {
 	PerPart bool
 	// NoUnknownReceipt: the gateway can't name an id it never gave.
 	NoUnknownReceipt bool
+	// ReceiptOnce: the gateway has one receipt for a message and never another.
+	ReceiptOnce bool
+	// NoReplyTo: replies don't say which of our numbers they were written to.
+	NoReplyTo bool
 	// Recipient gives the number that makes the gateway show a case or status,
 	// for gateways that go by number; nil: any number does.
 	Recipient func(c Case, s notify.Status) string
@@ -81,6 +85,13 @@ type Gateway struct {
 	Settled func(t *testing.T)
 	// Refused returns once n pieces of news were not acknowledged.
 	Refused func(t *testing.T, n int)
+	// Pending returns the ids, as receipts will name them, of the message whose answer
+	// is withheld, and Release lets the answer go. Nil where the gateway gives no id
+	// before its answer.
+	Pending func(t *testing.T) []string
+	Release func(t *testing.T)
+	// Logged returns what the carrier logged so far; nil if it logs nothing.
+	Logged func() string
 }
 
 // Text is a text on a phone.

@@ -37,9 +37,15 @@ func Run(t *testing.T, h Harness) {
 	t.Run("many at once, none lost, none twice", h.many)
 	t.Run("receipts of every status", h.statuses)
 	t.Run("receipts in any order", h.anyOrder)
+	if !h.ReceiptOnce {
+		t.Run("receipt twice", h.receiptTwice)
+		t.Run("statuses out of order", h.statusesBackwards)
+	}
+	t.Run("receipt before its answer", h.receiptEarly)
 	if !h.NoUnknownReceipt {
 		t.Run("unknown receipt", h.unknownReceipt)
 	}
+	t.Run("inbox that panics", h.panics)
 	t.Run("receipt comes again until kept", h.receiptAgain)
 	t.Run("replies", h.replies)
 	t.Run("reply comes again until kept", h.replyAgain)
@@ -99,6 +105,27 @@ func (h Harness) accepted(t *testing.T) {
 		t.Errorf("on the phone (-want +got):\n%s", diff)
 	}
 	h.find(t, g, m, s, true)
+
+	m = message(somebody, "Neu bei uns: Zahnreinigung am Samstag.")
+	m.Kind = notify.Marketing
+	if _, err := g.Carrier.Send(t.Context(), m); err != nil {
+		t.Errorf("marketing: %v", err)
+	}
+	h.discreet(t, g, m)
+}
+
+// discreet fails the test when the carrier logged what m says, or to whom.
+func (h Harness) discreet(t *testing.T, g *Gateway, m notify.Message) {
+	t.Helper()
+	if g.Logged == nil {
+		return
+	}
+	log := g.Logged()
+	for _, secret := range []string{m.Body, strings.TrimPrefix(m.Recipient, "+")} {
+		if strings.Contains(log, secret) {
+			t.Errorf("the log tells %q", secret)
+		}
+	}
 }
 
 // find holds a Finder to what the gateway has.
@@ -194,6 +221,7 @@ func (h Harness) fails(t *testing.T, c Case, want Want) {
 			t.Errorf("the error tells %q", secret)
 		}
 	}
+	h.discreet(t, g, m)
 	if c == Unreachable {
 		return // nobody is left to ask
 	}
@@ -292,6 +320,136 @@ func (h Harness) anyOrder(t *testing.T) {
 	g.Settled(t)
 }
 
+// receiptTwice has a receipt come three times, as after acknowledgements that were
+// lost: each is kept, says the same, and is acknowledged.
+func (h Harness) receiptTwice(t *testing.T) {
+	in := NewInbox()
+	g := h.Open(t, in)
+	s, err := g.Carrier.Send(t.Context(), message(somebody, "Bis morgen."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		g.Receipt(t, s.IDs[0], notify.Delivered)
+	}
+	for _, r := range in.AwaitReceipts(t, 3) {
+		if r.CarrierID != s.IDs[0] || r.Status != notify.Delivered {
+			t.Errorf("got %v for %q, want %v for %q", r.Status, r.CarrierID, notify.Delivered, s.IDs[0])
+		}
+	}
+	g.Settled(t)
+}
+
+// statusesBackwards has what came later arrive first. Putting that right is notify's
+// business; the carrier hands on what it hears.
+func (h Harness) statusesBackwards(t *testing.T) {
+	in := NewInbox()
+	g := h.Open(t, in)
+	s, err := g.Carrier.Send(t.Context(), message(somebody, "Bis morgen."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ends := slices.Clone(h.Statuses)
+	slices.SortFunc(ends, func(a, b notify.Status) int { return int(b - a) })
+	for i, status := range ends {
+		g.Receipt(t, s.IDs[0], status)
+		in.AwaitReceipts(t, i+1)
+	}
+	var got []notify.Status
+	for _, r := range in.Receipts() {
+		got = append(got, r.Status)
+	}
+	if diff := cmp.Diff(ends, got); diff != "" {
+		t.Errorf("statuses (-reported +kept):\n%s", diff)
+	}
+	g.Settled(t)
+}
+
+// receiptEarly has the phone confirm before the gateway has answered the submission.
+// Both must come out whole.
+func (h Harness) receiptEarly(t *testing.T) {
+	in := NewInbox()
+	g := h.Open(t, in)
+	if g.Pending == nil {
+		return
+	}
+	g.Stage(t, Slow)
+	type result struct {
+		s   notify.Submission
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		s, err := g.Carrier.Send(t.Context(), message(somebody, "Bis gleich."))
+		done <- result{s, err}
+	}()
+	g.Held(t)
+	ids := g.Pending(t)
+	for _, id := range ids {
+		g.Receipt(t, id, notify.Delivered)
+	}
+	var got []string
+	for _, r := range in.AwaitReceipts(t, len(ids)) {
+		got = append(got, r.CarrierID)
+	}
+	g.Settled(t)
+	g.Release(t)
+	r := <-done
+	if r.err != nil {
+		t.Fatal(r.err)
+	}
+	if diff := cmp.Diff(r.s.IDs, got); diff != "" {
+		t.Errorf("ids (-answered +receipts):\n%s", diff)
+	}
+}
+
+// panicky is an inbox that panics over the first piece of news, with a number for value.
+type panicky struct {
+	*Inbox
+	once sync.Once
+}
+
+func (p *panicky) Receipt(ctx context.Context, r notify.Receipt) error {
+	p.once.Do(func() { panic(somebody) })
+	return p.Inbox.Receipt(ctx, r)
+}
+
+func (p *panicky) Inbound(ctx context.Context, m notify.Inbound) error {
+	p.once.Do(func() { panic(somebody) })
+	return p.Inbox.Inbound(ctx, m)
+}
+
+// panics: news an inbox panicked over is not acknowledged and comes again, and what it
+// panicked with stays out of the log.
+func (h Harness) panics(t *testing.T) {
+	t.Run("receipt", func(t *testing.T) {
+		in := &panicky{Inbox: NewInbox()}
+		g := h.Open(t, in)
+		m := message(somebody, "Bis morgen.")
+		s, err := g.Carrier.Send(t.Context(), m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.Receipt(t, s.IDs[0], notify.Delivered)
+		g.Refused(t, 1)
+		g.Redeliver(t)
+		in.AwaitReceipts(t, 1)
+		g.Settled(t)
+		h.discreet(t, g, m)
+	})
+	t.Run("reply", func(t *testing.T) {
+		in := &panicky{Inbox: NewInbox()}
+		g := h.Open(t, in)
+		r := Reply{From: somebody, To: "+41790000100", Body: "Geheim und krank"}
+		g.Reply(t, r)
+		g.Refused(t, 1)
+		g.Redeliver(t)
+		in.AwaitInbounds(t, 1)
+		g.Settled(t)
+		h.discreet(t, g, notify.Message{Recipient: r.From, Body: r.Body})
+	})
+}
+
 func (h Harness) unknownReceipt(t *testing.T) {
 	in := NewInbox()
 	g := h.Open(t, in)
@@ -339,6 +497,9 @@ func (h Harness) replies(t *testing.T) {
 			g.Reply(t, Reply{From: somebody, To: "+41790000100", Body: body})
 			got := in.AwaitInbounds(t, 1)[0]
 			want := notify.Inbound{Carrier: g.Carrier.Name(), From: somebody, To: "+41790000100", Body: body}
+			if h.NoReplyTo {
+				want.To = ""
+			}
 			if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(notify.Inbound{}, "CarrierID", "At")); diff != "" {
 				t.Errorf("reply (-want +got):\n%s", diff)
 			}
