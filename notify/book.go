@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -14,13 +15,15 @@ import (
 // book writes what became of messages. Dispatcher and Desk share it, so that whichever
 // way news comes, the same rules decide.
 type book struct {
-	observer Observer
-	log      *slog.Logger
+	observer   Observer
+	log        *slog.Logger
+	statements *statements // nil: prepares nothing
 }
 
 // standing is a new state for a message.
 type standing struct {
-	id       int64
+	MessageRef
+	it       *item // for the Observer; nil where it isn't known
 	status   Status
 	reason   Reason
 	code     string
@@ -43,71 +46,78 @@ const mayReplace = `(s.status <> EXCLUDED.status AND s.status <> 3 AND (
 
 const writeSent = `
 INSERT INTO sent AS s (account_id, message_id, status, reason, code, carrier, parts, attempts, accepted_at, status_at)
-SELECT $1, u.message_id, u.status, u.reason, u.code, u.carrier, u.parts, u.attempts, u.accepted_at, u.status_at
-FROM unnest(CAST($2 AS bigint[]), CAST($3 AS smallint[]), CAST($4 AS text[]), CAST($5 AS text[]), CAST($6 AS text[]),
+SELECT u.account_id, u.message_id, u.status, u.reason, u.code, u.carrier, u.parts, u.attempts, u.accepted_at, u.status_at
+FROM unnest(CAST($1 AS bigint[]), CAST($2 AS bigint[]), CAST($3 AS smallint[]), CAST($4 AS text[]), CAST($5 AS text[]), CAST($6 AS text[]),
     CAST($7 AS smallint[]), CAST($8 AS smallint[]), CAST($9 AS timestamptz[]), CAST($10 AS timestamptz[]))
-    AS u (message_id, status, reason, code, carrier, parts, attempts, accepted_at, status_at)
+    AS u (account_id, message_id, status, reason, code, carrier, parts, attempts, accepted_at, status_at)
 ON CONFLICT (account_id, message_id) DO UPDATE
 SET status = EXCLUDED.status, reason = EXCLUDED.reason, code = EXCLUDED.code, carrier = EXCLUDED.carrier,
     parts = EXCLUDED.parts, delivered = 0, attempts = EXCLUDED.attempts,
     accepted_at = COALESCE(EXCLUDED.accepted_at, s.accepted_at), status_at = EXCLUDED.status_at
 WHERE ` + mayReplace + ` OR (s.status = 0 AND EXCLUDED.status = 0 AND (s.reason NOT IN ('withdrawing', 'withdrawn', 'stale')
     OR s.reason = 'withdrawing' AND EXCLUDED.reason IN ('withdrawn', 'stale')))
-RETURNING s.message_id`
+RETURNING s.account_id AS accountid, s.message_id AS id`
 
-// writeTx gives messages of account their new standing where the old one allows it, and
-// returns those it was given to. The others keep what they had.
-func (b *book) writeTx(ctx context.Context, tx *sqlx.Tx, account int64, all []standing) (map[int64]bool, error) {
+// writeTx gives messages their new standing where the old one allows it, and returns those
+// it was given to. The others keep what they had.
+func (b *book) writeTx(ctx context.Context, tx *sqlx.Tx, all []standing) (map[MessageRef]bool, error) {
 	if len(all) == 0 {
 		return nil, nil
 	}
+	// Sorted, two of these can't wait for each other in a circle.
+	slices.SortFunc(all, func(a, b standing) int { return a.compare(b.MessageRef) })
 	n := len(all)
-	ids, status, parts, attempts := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
+	accounts, ids, status, parts, attempts := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
 	reason, code, carrier := make([]string, n), make([]string, n), make([]string, n)
 	accepted, at := make([]*time.Time, n), make([]time.Time, n)
 	for i, s := range all {
-		ids[i], status[i], parts[i], attempts[i] = s.id, int64(s.status), int64(s.parts), int64(s.attempts)
+		accounts[i], ids[i], status[i], parts[i], attempts[i] = s.AccountID, s.ID, int64(s.status), int64(s.parts), int64(s.attempts)
 		reason[i], code[i], carrier[i] = string(s.reason), s.code, s.carrier
 		accepted[i], at[i] = s.accepted, s.at
 	}
-	var written []int64
-	if err := tx.SelectContext(ctx, &written, writeSent, account, pq.Array(ids), pq.Array(status), pq.Array(reason), pq.Array(code),
+	written := make([]MessageRef, 0, n)
+	if err := b.statements.selectTx(ctx, tx, &written, writeSent, pq.Array(accounts), pq.Array(ids), pq.Array(status), pq.Array(reason), pq.Array(code),
 		pq.Array(carrier), pq.Array(parts), pq.Array(attempts), optionalTimestamps(accepted), timestamps(at)); err != nil {
 		return nil, fmt.Errorf("write %d results: %w", n, err)
 	}
-	set := make(map[int64]bool, len(written))
-	for _, id := range written {
-		set[id] = true
+	set := make(map[MessageRef]bool, len(written))
+	for _, ref := range written {
+		set[ref] = true
 	}
 	return set, nil
 }
 
+// compare orders by account, then by id.
+func (r MessageRef) compare(s MessageRef) int {
+	return cmp.Or(cmp.Compare(r.AccountID, s.AccountID), cmp.Compare(r.ID, s.ID))
+}
+
 // happening is an entry for a message's history.
 type happening struct {
-	id     int64
+	MessageRef
 	at     time.Time
 	what   What
 	status Status
 	code   string
 }
 
-func (b *book) tellTx(ctx context.Context, tx *sqlx.Tx, account int64, all []happening) error {
+func (b *book) tellTx(ctx context.Context, tx *sqlx.Tx, all []happening) error {
 	if len(all) == 0 {
 		return nil
 	}
 	n := len(all)
-	ids, status := make([]int64, n), make([]int64, n)
+	accounts, ids, status := make([]int64, n), make([]int64, n), make([]int64, n)
 	what, code, at := make([]string, n), make([]string, n), make([]time.Time, n)
 	for i, h := range all {
-		ids[i], status[i], what[i], code[i], at[i] = h.id, int64(h.status), string(h.what), h.code, h.at
+		accounts[i], ids[i], status[i], what[i], code[i], at[i] = h.AccountID, h.ID, int64(h.status), string(h.what), h.code, h.at
 	}
 	var written []int64
-	if err := tx.SelectContext(ctx, &written, `
+	if err := b.statements.selectTx(ctx, tx, &written, `
 		INSERT INTO message_events AS e (account_id, message_id, at, what, status, code)
-		SELECT $1, u.message_id, u.at, u.what, u.status, u.code
-		FROM unnest(CAST($2 AS bigint[]), CAST($3 AS timestamptz[]), CAST($4 AS text[]), CAST($5 AS smallint[]), CAST($6 AS text[]))
-		    AS u (message_id, at, what, status, code)
-		RETURNING e.message_id`, account, pq.Array(ids), timestamps(at), pq.Array(what), pq.Array(status), pq.Array(code)); err != nil {
+		SELECT u.account_id, u.message_id, u.at, u.what, u.status, u.code
+		FROM unnest(CAST($1 AS bigint[]), CAST($2 AS bigint[]), CAST($3 AS timestamptz[]), CAST($4 AS text[]), CAST($5 AS smallint[]), CAST($6 AS text[]))
+		    AS u (account_id, message_id, at, what, status, code)
+		RETURNING e.message_id`, pq.Array(accounts), pq.Array(ids), timestamps(at), pq.Array(what), pq.Array(status), pq.Array(code)); err != nil {
 		return fmt.Errorf("write the history of %d messages: %w", n, err)
 	}
 	return nil
@@ -117,68 +127,72 @@ func (b *book) tellTx(ctx context.Context, tx *sqlx.Tx, account int64, all []hap
 // segment of a message that wasn't taken whole.
 const voidRef = -1
 
+// carrierID is a carrier's id for a message, or for one of its segments.
 type carrierID struct {
 	id      string
-	message int64
-	void    bool
+	message MessageRef
+	status  Status
+	whole   bool // it stands for the whole message, whose status then is its own
 }
 
 // referTx enters carrier ids into the directory. An id known already belongs to the newest
 // message from now on: some gateways start counting again.
-func (b *book) referTx(ctx context.Context, tx *sqlx.Tx, account int64, carrier string, all []carrierID) error {
+func (b *book) referTx(ctx context.Context, tx *sqlx.Tx, carrier string, all []carrierID) error {
 	if len(all) == 0 {
 		return nil
 	}
 	// The same id twice in one statement would be an error of the database, and sorted
 	// ids keep two such statements from waiting for each other.
-	slices.SortFunc(all, func(a, b carrierID) int {
-		if a.id != b.id {
-			if a.id < b.id {
-				return -1
-			}
-			return 1
-		}
-		return int(a.message - b.message)
-	})
+	slices.SortFunc(all, func(a, b carrierID) int { return cmp.Or(cmp.Compare(a.id, b.id), a.message.compare(b.message)) })
 	all = slices.CompactFunc(all, func(a, b carrierID) bool { return a.id == b.id })
-	ids, messages, status := make([]string, len(all)), make([]int64, len(all)), make([]int64, len(all))
+	n := len(all)
+	ids, accounts, messages, status, whole := make([]string, n), make([]int64, n), make([]int64, n), make([]int64, n), make([]bool, n)
 	for i, c := range all {
-		ids[i], messages[i], status[i] = c.id, c.message, int64(Sent)
-		if c.void {
-			status[i] = voidRef
-		}
+		ids[i], accounts[i], messages[i], status[i], whole[i] = c.id, c.message.AccountID, c.message.ID, int64(c.status), c.whole
 	}
-	if _, err := tx.ExecContext(ctx, `
-		INSERT INTO carrier_refs (carrier, carrier_message_id, account_id, message_id, status)
-		SELECT $1, u.id, $2, u.message_id, u.status
-		FROM unnest(CAST($3 AS text[]), CAST($4 AS bigint[]), CAST($5 AS smallint[])) AS u (id, message_id, status)
+	if err := b.statements.execTx(ctx, tx, `
+		INSERT INTO carrier_refs (carrier, carrier_message_id, account_id, message_id, status, whole)
+		SELECT $1, u.id, u.account_id, u.message_id, u.status, u.whole
+		FROM unnest(CAST($2 AS text[]), CAST($3 AS bigint[]), CAST($4 AS bigint[]), CAST($5 AS smallint[]), CAST($6 AS boolean[]))
+		    AS u (id, account_id, message_id, status, whole)
 		ON CONFLICT (carrier, carrier_message_id) DO UPDATE
-		SET account_id = EXCLUDED.account_id, message_id = EXCLUDED.message_id, status = EXCLUDED.status`,
-		carrier, account, pq.Array(ids), pq.Array(messages), pq.Array(status)); err != nil {
-		return fmt.Errorf("enter %d carrier ids: %w", len(all), err)
+		SET account_id = EXCLUDED.account_id, message_id = EXCLUDED.message_id, status = EXCLUDED.status, whole = EXCLUDED.whole`,
+		carrier, pq.Array(ids), pq.Array(accounts), pq.Array(messages), pq.Array(status), pq.Array(whole)); err != nil {
+		return fmt.Errorf("enter %d carrier ids: %w", n, err)
 	}
 	return nil
 }
 
-// observeTx tells the Observer. A panic of it is an error like any other.
+// observeTx tells the Observer, account by account. A panic of it is an error like any
+// other.
 func (b *book) observeTx(ctx context.Context, tx *sqlx.Tx, changes []StatusChange) (err error) {
 	if b.observer == nil || len(changes) == 0 {
 		return nil
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("observer panicked on %d changes of account %d", len(changes), changes[0].AccountID)
+			err = fmt.Errorf("observer panicked on %d changes", len(changes))
 		}
 	}()
-	if err := b.observer.StatusChanged(ctx, tx, changes); err != nil {
-		return fmt.Errorf("observer of %d changes: %w", len(changes), err)
+	slices.SortStableFunc(changes, func(a, b StatusChange) int {
+		return MessageRef{a.AccountID, a.MessageID}.compare(MessageRef{b.AccountID, b.MessageID})
+	})
+	for len(changes) > 0 {
+		n := slices.IndexFunc(changes, func(c StatusChange) bool { return c.AccountID != changes[0].AccountID })
+		if n < 0 {
+			n = len(changes)
+		}
+		if err := b.observer.StatusChanged(ctx, tx, changes[:n:n]); err != nil {
+			return fmt.Errorf("observer of %d changes: %w", n, err)
+		}
+		changes = changes[n:]
 	}
 	return nil
 }
 
 // current is a message's standing before receipts are applied to it.
 type current struct {
-	ID        int64  `db:"message_id"`
+	MessageRef
 	Status    Status `db:"status"`
 	Reason    Reason `db:"reason"`
 	Code      string `db:"code"`
@@ -196,11 +210,12 @@ type current struct {
 	parts  int // newly delivered
 }
 
-// lockTx reads the standing of messages and locks it, in the order of their ids.
+// lockTx reads the standing of messages and locks it, in the order of their ids. Locks are
+// taken account by account (law 4).
 func (b *book) lockTx(ctx context.Context, tx *sqlx.Tx, account int64, ids []int64) (map[int64]*current, error) {
 	var rows []*current
 	err := tx.SelectContext(ctx, &rows, `
-		SELECT s.message_id, s.status, s.reason, s.code, s.carrier, s.parts, s.delivered, m.kind, m.origin, m.origin_id
+		SELECT s.account_id AS accountid, s.message_id AS id, s.status, s.reason, s.code, s.carrier, s.parts, s.delivered, m.kind, m.origin, m.origin_id
 		FROM sent s JOIN messages m ON m.account_id = s.account_id AND m.id = s.message_id AND m.account_id = $1
 		WHERE s.account_id = $1 AND s.message_id = ANY(CAST($2 AS bigint[]))
 		ORDER BY s.message_id FOR UPDATE OF s`, account, pq.Array(ids))

@@ -58,6 +58,12 @@ type Finder interface {
 	Find(ctx context.Context, m Message, since time.Time) (s Submission, found bool, err error)
 }
 
+// Limited is a Carrier whose gateway takes only so much. The Dispatcher keeps to it, for
+// all processes together; what the carrier itself does about it can only smooth.
+type Limited interface {
+	Rate() float64 // segments a second, 0 = no bound
+}
+
 // Session is a Carrier that keeps connections of its own, over which receipts and
 // replies arrive. Run returns when ctx ends, after its connections are closed.
 type Session interface {

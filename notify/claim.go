@@ -3,139 +3,262 @@ package notify
 import (
 	"context"
 	"fmt"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
-
-	"rappel/migrations"
 )
 
 // item is a claimed message and what is known about it.
 type item struct {
-	ClaimID    int64      `db:"claim_id"`
-	Attempts   int16      `db:"attempts"` // submissions before this claim
+	claim      *claim
+	Attempts   int16      // submissions before this claim
 	Origin     Origin     `db:"origin"`
 	OriginID   int64      `db:"origin_id"`
 	FreshUntil *time.Time `db:"fresh_until"`
-	OptedOut   bool       `db:"opted_out"`
+	OptedOut   bool
+	Invalid    bool // the number is on the list of invalid ones
 	Message
 }
 
-// claim is a batch taken out of the queue: until its row in claims is gone, every
-// message in it may have reached the carrier.
+func (it *item) ref() MessageRef { return MessageRef{it.AccountID, it.ID} }
+
+// claim is what one account has in a batch: until its row in claims is gone, every message
+// in it may have reached the carrier.
 type claim struct {
-	account int64
-	id      int64
-	carrier Carrier
-	items   []*item
-	at      time.Time
+	account, id int64
+	open        map[int64]*item // not recorded yet
+	until       atomic.Int64    // end of the lease, Unix nanoseconds
+	lost        atomic.Bool     // another process has it
 }
+
+// batch is what was claimed together, of one account or several, for one carrier.
+type batch struct {
+	lane   *lane // nil: no carrier serves these numbers
+	k      *traffic
+	claims []*claim
+	items  []*item
+	at     time.Time
+}
+
+func (b *batch) carrier() string {
+	if b.lane == nil {
+		return ""
+	}
+	return b.lane.carrier.Name()
+}
+
+// add puts an item into the batch's claim with id, which it makes when it is the first.
+func (b *batch) add(it *item, id int64, until time.Time) {
+	var c *claim
+	if n := len(b.claims); n > 0 && b.claims[n-1].id == id {
+		c = b.claims[n-1]
+	} else {
+		for _, known := range b.claims {
+			if known.id == id {
+				c = known
+			}
+		}
+	}
+	if c == nil {
+		c = &claim{account: it.AccountID, id: id, open: map[int64]*item{}}
+		c.until.Store(until.UnixNano())
+		b.claims = append(b.claims, c)
+	}
+	it.claim = c
+	c.open[it.ID] = it
+	b.items = append(b.items, it)
+}
+
+// One statement takes the batch out of the queue, writes a claims row per account and
+// reads the messages, so that a crash leaves each message either queued or claimed.
+// Reading opt-outs here, in the snapshot that took the rows, is the last look before
+// submission; what confirms an opt-out is the one message that passes.
+//
+// The accounts are leased, so nobody else takes from these rows, and nothing is locked
+// before it is deleted. Should another process do so all the same, because a lease ran
+// out, what it deleted first isn't among the rows that come back here.
+//
+// Each account is walked in the order of its index and for one priority, so a million
+// texts scheduled for next week are not read.
+const takeBatch = `
+WITH due AS MATERIALIZED (
+    SELECT q.account_id, q.message_id
+    FROM unnest(CAST($1 AS bigint[])) WITH ORDINALITY AS a (account_id, n)
+    CROSS JOIN LATERAL (
+        SELECT q.account_id, q.message_id FROM queue q {{join}}
+        WHERE q.account_id = a.account_id AND q.priority = $2 AND q.send_at <= $3 {{where}}
+        ORDER BY q.send_at LIMIT $4) AS q
+    ORDER BY a.n LIMIT $5),
+gone AS (
+    DELETE FROM queue q USING due b
+    WHERE q.account_id = ANY (CAST($1 AS bigint[])) AND q.account_id = b.account_id AND q.message_id = b.message_id
+    RETURNING q.account_id, q.message_id, q.attempts),
+held AS (
+    INSERT INTO claims AS c (account_id, carrier, owner, message_ids, attempts, claimed_at, lease_until)
+    SELECT g.account_id, $6, $7, array_agg(g.message_id), array_agg(g.attempts), $3, $8 FROM gone g GROUP BY g.account_id
+    RETURNING c.account_id, c.id)
+SELECT h.id AS claim_id, g.attempts, ` + messageColumns + `,
+    m.origin <> 'optout' AND EXISTS (SELECT 1 FROM opt_outs o WHERE o.account_id = m.account_id AND o.recipient = m.recipient) AS opted_out,
+    EXISTS (SELECT 1 FROM invalid_numbers i WHERE i.account_id = m.account_id AND i.recipient = m.recipient AND i.since > $9) AS invalid
+FROM held h JOIN gone g ON g.account_id = h.account_id
+JOIN messages m ON m.account_id = g.account_id AND m.id = g.message_id
+ORDER BY h.id`
 
 const messageColumns = `m.account_id AS accountid, m.id, m.kind, m.recipient, m.sender, m.body, m.encoding, m.segments,
 	m.expires_at AS expires, m.origin, m.origin_id, m.fresh_until`
 
-// One statement takes the batch out of the queue, writes the claims row and reads the
-// messages, so that a crash leaves each message either queued or claimed. Reading opt-outs
-// here, in the snapshot that took the rows, is the last look before submission.
-//
-// Each priority is asked for by itself: then the index gives exactly the rows that are
-// due, in order, and a million texts scheduled for next week are not walked through.
-const takeBatch = `
-WITH first AS MATERIALIZED (
-    SELECT q.message_id, q.attempts FROM queue q
-    WHERE q.account_id = $1 AND q.priority = 1 AND q.send_at <= $2
-    ORDER BY q.send_at LIMIT $3 FOR UPDATE SKIP LOCKED),
-later AS MATERIALIZED (
-    SELECT q.message_id, q.attempts FROM queue q
-    WHERE q.account_id = $1 AND q.priority = 5 AND q.send_at <= $2
-    ORDER BY q.send_at LIMIT (SELECT $3 - count(*) FROM first) FOR UPDATE SKIP LOCKED),
-due AS (
-    SELECT message_id, attempts FROM first UNION ALL SELECT message_id, attempts FROM later),
-gone AS (
-    DELETE FROM queue q USING due b WHERE q.account_id = $1 AND q.message_id = b.message_id
-    RETURNING q.message_id, q.attempts),
-held AS (
-    INSERT INTO claims AS c (account_id, carrier, owner, message_ids, attempts, claimed_at, lease_until)
-    SELECT $1, $4, $5, array_agg(g.message_id), array_agg(g.attempts), $2, $6 FROM gone g HAVING count(*) > 0
-    RETURNING c.id)
-SELECT held.id AS claim_id, g.attempts, ` + messageColumns + `,
-    EXISTS (SELECT 1 FROM opt_outs o WHERE o.account_id = $1 AND o.recipient = m.recipient) AS opted_out
-FROM held CROSS JOIN gone g JOIN messages m ON m.account_id = $1 AND m.id = g.message_id`
+// The forms of takeBatch: for all numbers alike; for those of one destination; and what is
+// too late anyway, among the oldest, while no carrier takes anything.
+var (
+	takeAny   = takeForm("", "")
+	takeSome  = takeForm("JOIN messages m ON m.account_id = q.account_id AND m.id = q.message_id", destinationOnly)
+	takeStale = takeForm("JOIN messages m ON m.account_id = q.account_id AND m.id = q.message_id", destinationOnly+" AND m.expires_at <= $3")
+)
 
-// take claims up to limit due messages of account for carrier; nil when there are none.
-func (d *Dispatcher) take(ctx context.Context, account int64, carrier Carrier, limit int) (*claim, error) {
+const destinationOnly = `AND starts_with(m.recipient, $10)
+        AND NOT EXISTS (SELECT 1 FROM unnest(CAST($11 AS text[])) AS e (prefix) WHERE starts_with(m.recipient, e.prefix))`
+
+func takeForm(join, where string) string {
+	return strings.NewReplacer("{{join}}", join, "{{where}}", where).Replace(takeBatch)
+}
+
+// take claims due messages of accounts for dest, at most share of each and limit in all.
+// l is the carrier they are for; nil when there is none, or stale only those too late.
+func (d *Dispatcher) take(ctx context.Context, k *traffic, dest *destination, l *lane, accounts []int64, share, limit int64, stale bool) (*batch, error) {
 	now := d.cfg.Now()
-	c := &claim{account: account, carrier: carrier, at: now}
-	err := migrations.InAccount(ctx, d.cfg.DB, account, func(tx *sqlx.Tx) error {
-		return tx.SelectContext(ctx, &c.items, takeBatch, account, now, limit, carrier.Name(), d.cfg.Owner, now.Add(d.cfg.ClaimLease))
-	})
-	if err != nil {
-		return nil, fmt.Errorf("claim for account %d: %w", account, err)
+	b := &batch{lane: l, k: k, at: now}
+	until := now.Add(d.cfg.ClaimLease)
+	query := takeAny
+	args := []any{pq.Array(accounts), k.priority, now, share, limit, b.carrier(), d.cfg.Owner, until, now.Add(-d.cfg.InvalidFor)}
+	if stale || dest.prefix != "" || len(dest.except) > 0 {
+		if query = takeSome; stale {
+			query = takeStale
+		}
+		args = append(args, dest.prefix, pq.Array(dest.except))
 	}
-	if len(c.items) == 0 {
-		return nil, nil
-	}
-	c.id = c.items[0].ClaimID
-	return c, nil
-}
-
-// nextDue is when account's queue has work again; zero when it is empty.
-func (d *Dispatcher) nextDue(ctx context.Context, account int64) (time.Time, error) {
-	var next *time.Time
-	err := migrations.InAccount(ctx, d.cfg.DB, account, func(tx *sqlx.Tx) error {
-		return tx.GetContext(ctx, &next, `SELECT LEAST(
-			(SELECT min(q.send_at) FROM queue q WHERE q.account_id = $1 AND q.priority = 1),
-			(SELECT min(q.send_at) FROM queue q WHERE q.account_id = $1 AND q.priority = 5))`, account)
-	})
-	if err != nil {
-		return time.Time{}, fmt.Errorf("look into the queue of account %d: %w", account, err)
-	}
-	if next == nil {
-		return time.Time{}, nil
-	}
-	return *next, nil
-}
-
-// renew shows that the claim is still worked on. held false means another process took
-// it over, or it is recorded in full.
-func (d *Dispatcher) renew(ctx context.Context, c *claim, until time.Time) (held bool, err error) {
-	err = migrations.InAccount(ctx, d.cfg.DB, c.account, func(tx *sqlx.Tx) error {
-		res, err := tx.ExecContext(ctx, `UPDATE claims SET lease_until = $4 WHERE account_id = $1 AND id = $2 AND owner = $3`,
-			c.account, c.id, d.cfg.Owner, until)
-		if err != nil {
+	err := d.statements.query(ctx, func(rows *sqlx.Rows) error {
+		it := &item{}
+		var id int64
+		m := &it.Message
+		if err := rows.Scan(&id, &it.Attempts, &m.AccountID, &m.ID, &m.Kind, &m.Recipient, &m.Sender, &m.Body, &m.Encoding, &m.Segments,
+			&m.Expires, &it.Origin, &it.OriginID, &it.FreshUntil, &it.OptedOut, &it.Invalid); err != nil {
 			return err
 		}
-		n, err := res.RowsAffected()
-		held = n == 1
-		return err
-	})
+		b.add(it, id, until)
+		return nil
+	}, query, args...)
 	if err != nil {
-		return false, fmt.Errorf("renew claim %d: %w", c.id, err)
+		return nil, fmt.Errorf("claim for %d accounts: %w", len(accounts), err)
+	}
+	return b, nil
+}
+
+// horizon is what an account's queue still holds of a priority.
+type horizon struct {
+	AccountID int64      `db:"account_id"`
+	Oldest    *time.Time `db:"oldest"` // due or not
+	Future    *time.Time `db:"future"` // the first that isn't due yet
+}
+
+// look says what the queues of accounts still hold.
+func (d *Dispatcher) look(ctx context.Context, k *traffic, accounts []int64, now time.Time) (map[int64]horizon, error) {
+	all := make(map[int64]horizon, len(accounts))
+	err := d.statements.query(ctx, func(rows *sqlx.Rows) error {
+		var h horizon
+		if err := rows.Scan(&h.AccountID, &h.Oldest, &h.Future); err != nil {
+			return err
+		}
+		all[h.AccountID] = h
+		return nil
+	}, `SELECT a.account_id,
+		(SELECT min(q.send_at) FROM queue q WHERE q.account_id = a.account_id AND q.priority = $2) AS oldest,
+		(SELECT min(q.send_at) FROM queue q WHERE q.account_id = a.account_id AND q.priority = $2 AND q.send_at > $3) AS future
+		FROM unnest(CAST($1 AS bigint[])) AS a (account_id)`, pq.Array(accounts), k.priority, now)
+	if err != nil {
+		return nil, fmt.Errorf("look into the queues of %d accounts: %w", len(accounts), err)
+	}
+	return all, nil
+}
+
+// renew shows that claims are still worked on. A claim not among held was taken over by
+// another process, or is recorded in full.
+func (d *Dispatcher) renew(ctx context.Context, claims []*claim, until time.Time) (held map[int64]bool, err error) {
+	accounts, ids := claimKeys(claims)
+	held = make(map[int64]bool, len(claims))
+	err = d.statements.query(ctx, func(rows *sqlx.Rows) error {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return err
+		}
+		held[id] = true
+		return nil
+	}, `UPDATE claims c SET lease_until = $4 FROM unnest(CAST($1 AS bigint[]), CAST($2 AS bigint[])) AS u (account_id, id)
+		WHERE c.account_id = ANY (CAST($1 AS bigint[])) AND c.account_id = u.account_id AND c.id = u.id AND c.owner = $3 RETURNING c.id`,
+		pq.Array(accounts), pq.Array(ids), d.cfg.Owner, until)
+	if err != nil {
+		return nil, fmt.Errorf("renew %d claims: %w", len(claims), err)
 	}
 	return held, nil
 }
 
-// shrinkClaimTx leaves only keep in the claim, or removes it when keep is empty. held
-// false means that the claim is another's or gone, and nothing was changed.
-func (d *Dispatcher) shrinkClaimTx(ctx context.Context, tx *sqlx.Tx, c *claim, keep []*item) (held bool, err error) {
-	query, args := `DELETE FROM claims WHERE account_id = $1 AND id = $2 AND owner = $3`, []any{c.account, c.id, d.cfg.Owner}
-	if len(keep) > 0 {
-		query = `UPDATE claims SET message_ids = CAST($4 AS bigint[]), attempts = CAST($5 AS smallint[])
-			WHERE account_id = $1 AND id = $2 AND owner = $3`
-		ids, attempts := make([]int64, len(keep)), make([]int64, len(keep))
-		for i, it := range keep {
-			ids[i], attempts[i] = it.ID, int64(it.Attempts)
+func claimKeys(claims []*claim) (accounts, ids []int64) {
+	accounts, ids = make([]int64, len(claims)), make([]int64, len(claims))
+	for i, c := range claims {
+		accounts[i], ids[i] = c.account, c.id
+	}
+	return accounts, ids
+}
+
+// shrinkTx takes what done names out of its claims, and removes those that are empty then.
+// A claim not among held is another's or gone, and nothing of it was changed.
+func (d *Dispatcher) shrinkTx(ctx context.Context, tx *sqlx.Tx, done map[*claim]map[int64]bool) (held map[*claim]bool, err error) {
+	held = make(map[*claim]bool, len(done))
+	byID := make(map[int64]*claim, len(done))
+	var whole, part []*claim
+	var ids, attempts []string
+	for c, gone := range done {
+		byID[c.id] = c
+		if len(gone) == len(c.open) {
+			whole = append(whole, c)
+			continue
 		}
-		args = append(args, pq.Array(ids), pq.Array(attempts))
+		var i, a strings.Builder
+		for id, it := range c.open {
+			if !gone[id] {
+				fmt.Fprintf(&i, ",%d", id)
+				fmt.Fprintf(&a, ",%d", it.Attempts)
+			}
+		}
+		part = append(part, c)
+		ids, attempts = append(ids, "{"+i.String()[1:]+"}"), append(attempts, "{"+a.String()[1:]+"}")
 	}
-	res, err := tx.ExecContext(ctx, query, args...)
-	if err != nil {
-		return false, fmt.Errorf("shorten claim %d: %w", c.id, err)
+	var mine []int64
+	if len(whole) > 0 {
+		accounts, keys := claimKeys(whole)
+		if err := d.statements.selectTx(ctx, tx, &mine, `
+			DELETE FROM claims c USING unnest(CAST($1 AS bigint[]), CAST($2 AS bigint[])) AS u (account_id, id)
+			WHERE c.account_id = ANY (CAST($1 AS bigint[])) AND c.account_id = u.account_id AND c.id = u.id AND c.owner = $3 RETURNING c.id`,
+			pq.Array(accounts), pq.Array(keys), d.cfg.Owner); err != nil {
+			return nil, fmt.Errorf("end %d claims: %w", len(whole), err)
+		}
 	}
-	n, err := res.RowsAffected()
-	if err != nil {
-		return false, fmt.Errorf("shorten claim %d: %w", c.id, err)
+	if len(part) > 0 {
+		accounts, keys := claimKeys(part)
+		var shorter []int64
+		if err := d.statements.selectTx(ctx, tx, &shorter, `
+			UPDATE claims c SET message_ids = CAST(u.ids AS bigint[]), attempts = CAST(u.attempts AS smallint[])
+			FROM unnest(CAST($1 AS bigint[]), CAST($2 AS bigint[]), CAST($4 AS text[]), CAST($5 AS text[])) AS u (account_id, id, ids, attempts)
+			WHERE c.account_id = ANY (CAST($1 AS bigint[])) AND c.account_id = u.account_id AND c.id = u.id AND c.owner = $3 RETURNING c.id`,
+			pq.Array(accounts), pq.Array(keys), d.cfg.Owner, pq.Array(ids), pq.Array(attempts)); err != nil {
+			return nil, fmt.Errorf("shorten %d claims: %w", len(part), err)
+		}
+		mine = append(mine, shorter...)
 	}
-	return n == 1, nil
+	for _, id := range mine {
+		held[byID[id]] = true
+	}
+	return held, nil
 }

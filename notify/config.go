@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -13,10 +14,12 @@ import (
 
 // Config is what a Dispatcher or a Desk works with. Zero fields take the default named.
 type Config struct {
-	DB       *sqlx.DB  // the owner's pool, best opened with DispatchDSN
-	Carriers []Carrier // the first is the default, the others take over in order; Desk needs none
-	Gate     Gate      // nil: nothing is ever stale
-	Observer Observer  // nil: nobody listens
+	DB       *sqlx.DB         // the owner's pool, best opened with DispatchDSN
+	Carriers []Carrier        // the first is the default, the others take over in order; Desk needs none
+	Routes   map[string]Route // by the carrier's name; one not named serves all destinations
+	Gate     Gate             // nil: nothing is ever stale
+	Window   Window           // nil: marketing may go at any hour
+	Observer Observer         // nil: nobody listens
 	Now      func() time.Time
 	Log      *slog.Logger
 	// Alarm is called when a carrier refuses our configuration and was paused for it:
@@ -24,7 +27,7 @@ type Config struct {
 	Alarm func(ctx context.Context, carrier string, err error)
 
 	Owner   string // unique to this life of the process; default made up at random
-	Workers int    // accounts worked on at once; default 8
+	Workers int    // groups of accounts worked on at once, for notifications and for marketing each; default 4
 	Batch   int    // most messages of one claim; default 1000, and never more than half a carrier's Window
 
 	// ClaimLease is how long a claim belongs to its process without a sign of life; it is
@@ -49,7 +52,16 @@ type Config struct {
 	// MisconfiguredPause is how long a carrier rests that refuses our configuration.
 	// Default 5 min.
 	MisconfiguredPause time.Duration
-	// Poll is the pause between looks for due work while there is none. Default 100 ms.
+	// BreakAfter is after how many failures in a row a carrier rests. Default 10.
+	BreakAfter int
+	// BreakPause is how long it rests then; doubled each time the one message tried after
+	// it fails too, up to a minute. Default 2 s.
+	BreakPause time.Duration
+	// InvalidFor is how long a number a carrier calls invalid isn't texted. Numbers are
+	// given out anew. Default 90 days.
+	InvalidFor time.Duration
+	// Poll is the pause between looks for due notifications while there are none; for
+	// marketing it is four times as long. Default 50 ms.
 	Poll time.Duration
 	// KeepEarly is how long receipts are kept that belong to no message of ours.
 	// Default 7 days.
@@ -85,7 +97,9 @@ func (c Config) withDefaults() (Config, error) {
 		{&c.RetryMax, 10 * time.Minute},
 		{&c.ThrottlePause, time.Second},
 		{&c.MisconfiguredPause, 5 * time.Minute},
-		{&c.Poll, 100 * time.Millisecond},
+		{&c.BreakPause, 2 * time.Second},
+		{&c.InvalidFor, 90 * 24 * time.Hour},
+		{&c.Poll, 50 * time.Millisecond},
 		{&c.KeepEarly, 7 * 24 * time.Hour},
 	} {
 		if *d.field <= 0 {
@@ -93,7 +107,10 @@ func (c Config) withDefaults() (Config, error) {
 		}
 	}
 	if c.Workers <= 0 {
-		c.Workers = 8
+		c.Workers = 4
+	}
+	if c.BreakAfter <= 0 {
+		c.BreakAfter = 10
 	}
 	if c.Batch <= 0 {
 		c.Batch = 1000
@@ -106,6 +123,19 @@ func (c Config) withDefaults() (Config, error) {
 		seen[carrier.Name()] = true
 		if carrier.Window() < 1 {
 			return c, fmt.Errorf("%w: carrier %s has no window", ErrConfig, carrier.Name())
+		}
+	}
+	for name, r := range c.Routes {
+		if len(c.Carriers) > 0 && !seen[name] {
+			return c, fmt.Errorf("%w: a route for carrier %q, which there isn't", ErrConfig, name)
+		}
+		for _, p := range r.To {
+			if len(p) < 2 || len(p) > 16 || p[0] != '+' || strings.Trim(p[1:], "0123456789") != "" {
+				return c, fmt.Errorf("%w: route %q to %q, want the beginning of a number such as +41", ErrConfig, name, p)
+			}
+		}
+		if !(r.Rate >= 0) {
+			return c, fmt.Errorf("%w: route %q with a rate of %v", ErrConfig, name, r.Rate)
 		}
 	}
 	return c, nil

@@ -54,7 +54,7 @@ func NewDesk(cfg Config) (*Desk, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Desk{cfg: cfg, book: &book{observer: cfg.Observer, log: cfg.Log}}, nil
+	return &Desk{cfg: cfg, book: &book{observer: cfg.Observer, log: cfg.Log, statements: newStatements(cfg.DB)}}, nil
 }
 
 // Receipt applies r to its message and returns nil once that is durable. Receipts may come

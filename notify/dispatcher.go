@@ -5,21 +5,53 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
 	"rappel/migrations/due"
 )
 
-// quantum is how many batches of one account are worked on before others get their turn.
+// quantum is how many batches of a group of accounts are claimed before it stands in line
+// again.
 const quantum = 4
+
+// groupSize is how many accounts one lease takes at most. Claiming for fifty at once costs
+// the database little more than for one.
+const groupSize = 50
+
+// traffic is what is leased, claimed and given its part of the window by itself.
+type traffic struct {
+	kind     string // of due work
+	priority int16  // in the queue
+	bulk     bool
+	rest     time.Duration // pause between looks, in units of Config.Poll
+}
+
+var (
+	urgentTraffic = &traffic{kind: dueKind, priority: priorityNotification, rest: 1}
+	bulkTraffic   = &traffic{kind: bulkKind, priority: priorityMarketing, bulk: true, rest: 4}
+)
+
+// bulkKind is the kind of due work that is marketing.
+const bulkKind = "campaign"
+
+// dueKindOf is the kind of due work a message of kind k is.
+func dueKindOf(k Kind) string {
+	if k == Marketing {
+		return bulkKind
+	}
+	return dueKind
+}
 
 // Dispatcher brings queued messages to carriers. Any number of them, in any number of
 // processes, may work over one database. See doc.go for what it promises.
 type Dispatcher struct {
 	cfg          Config
 	book         *book
+	statements   *statements
 	lanes        []*lane
+	destinations []*destination // the first is what no other takes
 	wake         chan struct{}
 	recordPauses []time.Duration
 }
@@ -33,10 +65,12 @@ func NewDispatcher(cfg Config) (*Dispatcher, error) {
 	if len(cfg.Carriers) == 0 {
 		return nil, fmt.Errorf("%w: no carriers", ErrConfig)
 	}
-	d := &Dispatcher{cfg: cfg, book: &book{observer: cfg.Observer, log: cfg.Log}, wake: make(chan struct{}, 1), recordPauses: recordPauses}
+	s := newStatements(cfg.DB)
+	d := &Dispatcher{cfg: cfg, statements: s, book: &book{observer: cfg.Observer, log: cfg.Log, statements: s}, wake: make(chan struct{}, 1), recordPauses: recordPauses}
 	for i, c := range cfg.Carriers {
-		d.lanes = append(d.lanes, newLane(c, i, cfg.Batch))
+		d.lanes = append(d.lanes, newLane(c, i, cfg.Batch, cfg.Routes[c.Name()]))
 	}
+	d.destinations = destinations(d.lanes)
 	return d, nil
 }
 
@@ -58,7 +92,12 @@ func (d *Dispatcher) Tick(ctx context.Context) (worked int, err error) {
 		err = e
 	}
 	for ctx.Err() == nil {
-		n, e := d.dispatch(ctx, func() bool { return false })
+		n, e := d.dispatch(ctx, urgentTraffic, false)
+		if e == nil {
+			var m int
+			m, e = d.dispatch(ctx, bulkTraffic, false)
+			n += m
+		}
 		worked += n
 		if err == nil {
 			err = e
@@ -81,36 +120,38 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 		d.every(ctx, time.Second, "settle", func(ctx context.Context) error { _, err := d.settle(ctx); return err })
 	})
 	wg.Go(func() { d.every(ctx, time.Minute, "housekeep", d.housekeep) })
-	for ctx.Err() == nil {
-		n, err := d.dispatch(ctx, func() bool { return ctx.Err() == nil })
-		pause := d.cfg.Poll
-		if err != nil && ctx.Err() == nil {
-			d.cfg.Log.ErrorContext(ctx, "dispatch", "error", err)
-			pause = max(pause, time.Second)
-		} else if n > 0 {
-			continue
-		}
-		select {
-		case <-ctx.Done():
-		case <-d.wake:
-		case <-time.After(pause):
-		}
+	for _, k := range []*traffic{urgentTraffic, bulkTraffic} {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				if _, err := d.dispatch(ctx, k, true); err != nil && ctx.Err() == nil {
+					d.cfg.Log.ErrorContext(ctx, "dispatch", "error", err)
+					d.pause(ctx, time.Second, nil)
+				}
+			}
+		})
 	}
 	wg.Wait()
 	return nil
 }
 
+// pause waits for a while, for wake or for the end of ctx.
+func (d *Dispatcher) pause(ctx context.Context, while time.Duration, wake <-chan struct{}) {
+	t := time.NewTimer(while)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-wake:
+	case <-t.C:
+	}
+}
+
 // every calls f at once and then with a pause between.
-func (d *Dispatcher) every(ctx context.Context, pause time.Duration, what string, f func(context.Context) error) {
-	for {
+func (d *Dispatcher) every(ctx context.Context, while time.Duration, what string, f func(context.Context) error) {
+	for ctx.Err() == nil {
 		if err := f(ctx); err != nil && ctx.Err() == nil {
 			d.cfg.Log.ErrorContext(ctx, what, "error", err)
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(pause):
-		}
+		d.pause(ctx, while, nil)
 	}
 }
 
@@ -119,45 +160,49 @@ func (d *Dispatcher) every(ctx context.Context, pause time.Duration, what string
 // to the account.
 func (d *Dispatcher) leaseFor() time.Duration { return 2 * d.cfg.ClaimLease }
 
-// dispatch leases due accounts and works on them, Workers at once, until there is nothing
-// due any more. An account gets a quantum of batches and is then given back, so that one
-// with a hundred thousand messages stands in line behind one with a single reminder.
+// dispatch leases accounts with due work of k and works on them, Workers groups at once.
+// A group gets a quantum of batches and is then given back as due from now on, so that one
+// account with a million messages stands in line behind one with a single message.
 //
-// A free worker is given a new account at once: others that wait for a slow carrier don't
-// hold it up. patient says whether to look for new accounts while workers are busy.
-func (d *Dispatcher) dispatch(ctx context.Context, patient func() bool) (worked int, err error) {
+// It ends with ctx, at the first error, and, if it isn't to stay, when nothing is due.
+func (d *Dispatcher) dispatch(ctx context.Context, k *traffic, stay bool) (worked int, err error) {
 	type report struct {
 		n   int
 		err error
 	}
 	reports := make(chan report, d.cfg.Workers)
-	busy := 0
+	busy, idle := 0, false
+	wake := d.wake
+	if k.bulk {
+		wake = nil // who wakes us has a notification
+	}
 	for {
-		var leased []int64
-		if ctx.Err() == nil && busy < d.cfg.Workers && err == nil {
-			if e := d.readHealth(ctx); e != nil {
+		if ctx.Err() == nil && busy < d.cfg.Workers && err == nil && !idle {
+			accounts, e := d.lease(ctx, k)
+			if e != nil {
 				err = e
-			} else {
-				leased, e = due.Lease(ctx, d.cfg.DB, dueKind, d.cfg.Owner, d.cfg.Now(), d.cfg.Workers-busy, d.leaseFor())
-				if e != nil {
-					err = fmt.Errorf("lease accounts: %w", e)
-				}
+			} else if len(accounts) > 0 {
+				busy++
+				go func() {
+					n, err := d.group(ctx, k, accounts)
+					reports <- report{n, err}
+				}()
+				continue
 			}
+			idle = true
 		}
-		for _, account := range leased {
-			busy++
-			go func() {
-				n, err := d.account(ctx, account)
-				reports <- report{n, err}
-			}()
-		}
-		if busy == 0 {
+		if busy == 0 && (err != nil || ctx.Err() != nil || !stay) {
 			return worked, err
 		}
 		var look <-chan time.Time
-		var wake <-chan struct{}
-		if busy < d.cfg.Workers && patient() {
-			look, wake = time.After(d.cfg.Poll), d.wake
+		var timer *time.Timer
+		if stay && ctx.Err() == nil && err == nil && busy < d.cfg.Workers {
+			timer = time.NewTimer(k.rest * d.cfg.Poll)
+			look = timer.C
+		}
+		done := ctx.Done()
+		if busy > 0 {
+			done = nil // they end by themselves
 		}
 		select {
 		case r := <-reports:
@@ -166,69 +211,228 @@ func (d *Dispatcher) dispatch(ctx context.Context, patient func() bool) (worked 
 			if r.err != nil && err == nil && ctx.Err() == nil {
 				err = r.err
 			}
+			idle = false
 		case <-look:
+			idle = false
 		case <-wake:
+			idle = false
+		case <-done:
+		}
+		if timer != nil {
+			timer.Stop()
 		}
 	}
 }
 
-// account works on up to a quantum of account's batches and gives it back.
-func (d *Dispatcher) account(ctx context.Context, account int64) (worked int, err error) {
-	var next time.Time
-	defer func() {
-		if p := recover(); p != nil {
-			d.cfg.Log.ErrorContext(ctx, "panic while dispatching", "account_id", account, "stack", string(debug.Stack()))
-			err = fmt.Errorf("account %d: panic while dispatching", account)
-		}
-		if err != nil {
-			next = d.cfg.Now().Add(d.cfg.RetryBase)
-		}
-		if e := due.Release(context.WithoutCancel(ctx), d.cfg.DB, dueKind, d.cfg.Owner, account, next); e != nil && !errors.Is(e, due.ErrLost) && err == nil {
+// lease takes accounts with due work, no more than there is room for their messages.
+func (d *Dispatcher) lease(ctx context.Context, k *traffic) ([]int64, error) {
+	if err := d.readHealth(ctx); err != nil {
+		return nil, err
+	}
+	room := int64(1)
+	for _, l := range d.lanes {
+		room = max(room, l.batch(k))
+	}
+	accounts, err := due.Lease(ctx, d.cfg.DB, k.kind, d.cfg.Owner, d.cfg.Now(), int(min(room, groupSize)), d.leaseFor())
+	if err != nil {
+		return nil, fmt.Errorf("lease accounts: %w", err)
+	}
+	return accounts, nil
+}
+
+// group claims up to a quantum of batches of accounts, gives the accounts back, and waits
+// for what becomes of the messages.
+func (d *Dispatcher) group(ctx context.Context, k *traffic, accounts []int64) (worked int, err error) {
+	var works sync.WaitGroup
+	var mu sync.Mutex
+	note := func(e error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if err == nil {
 			err = e
 		}
+	}
+	defer func() {
+		works.Wait()
+		if p := recover(); p != nil {
+			d.cfg.Log.ErrorContext(ctx, "panic while dispatching", "accounts", len(accounts), "stack", string(debug.Stack()))
+			note(errors.New("notify: panic while dispatching"))
+		}
 	}()
-	for range quantum {
-		n, asked, err := d.batch(ctx, account)
-		worked += n
-		if err != nil {
-			return worked, err
+	var blocked time.Time // until when some of them have to wait
+	more := map[int64]bool{}
+	for _, dest := range d.destinations {
+		left := slices.Clone(accounts)
+		for range quantum {
+			n, rest, wake, e := d.claimAndWork(ctx, k, dest, left, &works, note)
+			worked += n
+			if e != nil {
+				note(e)
+			}
+			if !wake.IsZero() && (blocked.IsZero() || wake.Before(blocked)) {
+				blocked = wake
+			}
+			left = rest
+			if e != nil || !wake.IsZero() || len(left) == 0 || ctx.Err() != nil {
+				break
+			}
 		}
-		if int64(n) < asked || asked == 0 {
-			break
+		for _, a := range left {
+			more[a] = true
 		}
 	}
-	now := d.cfg.Now()
-	if next, err = d.nextDue(context.WithoutCancel(ctx), account); err != nil {
-		return worked, err
+	mu.Lock()
+	failed := err != nil
+	mu.Unlock()
+	if e := d.giveBack(context.WithoutCancel(ctx), k, accounts, blocked, more, failed); e != nil {
+		note(e)
 	}
-	// With all carriers at rest there is no use in coming back before one wakes.
-	if l, wake := d.laneFrom(0, now); l == nil && !next.IsZero() && next.Before(wake) {
-		next = wake
-	}
-	return worked, nil
+	return worked, err
 }
 
-// batch claims and works on one batch. asked is how many messages it tried to claim; zero
-// when no carrier may be used now.
-func (d *Dispatcher) batch(ctx context.Context, account int64) (n int, asked int64, err error) {
-	l, _ := d.laneFrom(0, d.cfg.Now())
-	if l == nil || ctx.Err() != nil {
-		return 0, 0, nil
+// giveBack releases accounts, each until it has work again. What is due already is due
+// from now on, not since when it is: those who were served stand in line behind the others.
+func (d *Dispatcher) giveBack(ctx context.Context, k *traffic, accounts []int64, blocked time.Time, more map[int64]bool, failed bool) error {
+	now := d.cfg.Now()
+	left, err := d.look(ctx, k, accounts, now)
+	next := make([]due.Next, len(accounts))
+	for i, a := range accounts {
+		h := left[a]
+		next[i] = due.Next{Account: a}
+		switch {
+		case err != nil || failed:
+			next[i].At = now.Add(d.cfg.RetryBase)
+		case h.Oldest == nil:
+		case h.Oldest.After(now):
+			next[i].At = *h.Oldest
+		case blocked.IsZero() || more[a] && blocked.Before(now):
+			next[i].At = now
+		default: // what is due waits for a carrier, something else may come before that
+			next[i].At = blocked
+			if h.Future != nil && h.Future.Before(blocked) {
+				next[i].At = *h.Future
+			}
+		}
 	}
-	asked = l.batch
-	if err := l.window.Acquire(ctx, asked); err != nil {
-		return 0, 0, nil // stopping
+	if e := due.ReleaseAll(ctx, d.cfg.DB, k.kind, d.cfg.Owner, next); err == nil {
+		err = e
+	}
+	return err
+}
+
+// claimAndWork claims one batch for dest and has it worked on. rest are the accounts that
+// may have more; wake, if not zero, is when to come again since no carrier takes anything
+// now.
+func (d *Dispatcher) claimAndWork(ctx context.Context, k *traffic, dest *destination, accounts []int64, works *sync.WaitGroup, note func(error)) (n int, rest []int64, wake time.Time, err error) {
+	now := d.cfg.Now()
+	l, wake := open(dest.lanes, now)
+	if l == nil {
+		n, err = d.workWithout(ctx, k, dest, accounts, !wake.IsZero())
+		if wake.IsZero() && n > 0 {
+			return n, accounts, wake, err
+		}
+		return n, nil, wake, err
+	}
+	asked := l.batch(k)
+	if err := l.acquire(ctx, k, asked); err != nil {
+		return 0, accounts, time.Time{}, nil // stopping
 	}
 	if l.paused(d.cfg.Now()) { // while we waited
-		l.window.Release(asked)
-		return 0, 0, nil
+		l.release(k, asked)
+		return 0, accounts, time.Time{}, nil
 	}
-	c, err := d.take(ctx, account, l.carrier, int(asked))
-	if err != nil || c == nil {
-		l.window.Release(asked)
-		return 0, asked, err
+	ration, wake, err := d.ration(ctx, k, l, asked)
+	if err != nil || ration == 0 {
+		l.release(k, asked)
+		return 0, accounts, wake, err
 	}
-	held := int64(len(c.items))
-	l.window.Release(asked - held)
-	return len(c.items), asked, d.work(ctx, c, l, held)
+	share := (ration + int64(len(accounts)) - 1) / int64(len(accounts))
+	b, err := d.take(ctx, k, dest, l, accounts, share, ration, false)
+	if err != nil {
+		l.release(k, asked) // tokens of the bucket stay spent: it may have claimed after all
+		return 0, accounts, time.Time{}, err
+	}
+	held := int64(len(b.items))
+	l.release(k, asked-held)
+	if err := d.settleRation(ctx, l, ration, b.items); err != nil {
+		d.cfg.Log.WarnContext(ctx, "tokens could not be settled", "carrier", b.carrier(), "error", err)
+	}
+	if held < ration {
+		rest = remaining(b, accounts, share)
+	} else {
+		rest = rotate(b, accounts)
+	}
+	if held > 0 {
+		works.Go(func() {
+			defer d.guard(ctx, note)
+			if err := d.work(ctx, b, held); err != nil {
+				note(err)
+			}
+		})
+	}
+	return int(held), rest, time.Time{}, nil
+}
+
+// guard keeps a panic in a batch from ending the process: its claims stay as they are, and
+// what is in them is looked into when their lease ends.
+func (d *Dispatcher) guard(ctx context.Context, note func(error)) {
+	if p := recover(); p != nil {
+		d.cfg.Log.ErrorContext(ctx, "panic while dispatching", "stack", string(debug.Stack()))
+		note(errors.New("notify: panic while dispatching"))
+	}
+}
+
+// remaining are those of accounts that had as many as they were asked for.
+func remaining(b *batch, accounts []int64, share int64) []int64 {
+	got := make(map[int64]int64, len(b.claims))
+	for _, c := range b.claims {
+		got[c.account] += int64(len(c.open))
+	}
+	var left []int64
+	for _, a := range accounts {
+		if got[a] >= share {
+			left = append(left, a)
+		}
+	}
+	return left
+}
+
+// rotate puts those of accounts that were served behind the others.
+func rotate(b *batch, accounts []int64) []int64 {
+	served := make(map[int64]bool, len(b.claims))
+	for _, c := range b.claims {
+		served[c.account] = true
+	}
+	out := make([]int64, 0, len(accounts))
+	for _, a := range accounts {
+		if !served[a] {
+			out = append(out, a)
+		}
+	}
+	for _, a := range accounts {
+		if served[a] {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// workWithout ends messages that no carrier can have: those too late while all rest, and
+// all when there is none for their destination.
+func (d *Dispatcher) workWithout(ctx context.Context, k *traffic, dest *destination, accounts []int64, resting bool) (int, error) {
+	b, err := d.take(ctx, k, dest, nil, accounts, d.lanes[0].most, d.lanes[0].most, resting)
+	if err != nil || len(b.items) == 0 {
+		return 0, err
+	}
+	now := d.cfg.Now()
+	outs := make([]outcome, len(b.items))
+	for i, it := range b.items {
+		outs[i] = outcome{it: it, verdict: vFinal, status: RouteNotAvailable, reason: ReasonNoRoute, at: now}
+		if !now.Before(it.Expires) {
+			outs[i].status, outs[i].reason = Expired, ReasonTooLate
+		}
+	}
+	d.logOutcomes(ctx, b, outs)
+	_, err = d.record(ctx, b, outs)
+	return len(b.items), err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -349,27 +350,97 @@ func TestDispatcher_windowIsKept(t *testing.T) {
 	}
 }
 
-// An account with thousands of texts must not hold back another's single reminder.
+// campaign queues n marketing texts of account in one go.
+func (w *world) campaign(account int64, n int) {
+	w.t.Helper()
+	w.exec(`WITH m AS (INSERT INTO messages (account_id, kind, reference, origin, recipient, sender, body, encoding, segments, units, send_at, expires_at, created_at)
+		SELECT $4, 2, 'c' || i, 'campaign', '+4179' || lpad(CAST(i AS text), 7, '0'), 'Praxis', 'x', 0, 1, 1, $1, $2, $1 FROM generate_series(1, $3) i RETURNING id)
+		INSERT INTO queue (account_id, message_id, priority, send_at) SELECT $4, id, 5, $1 FROM m`, epoch, epoch.Add(24*time.Hour), n, account)
+	w.exec(`INSERT INTO due (account_id, kind, due_at) VALUES ($2, 'campaign', $1)`, epoch, account)
+}
+
+// An account with thousands of texts must not hold back another's single one, even when
+// there is but one worker.
 func TestDispatcher_fairness(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.account(2)
-	const campaign = 5000
-	w.exec(`WITH m AS (INSERT INTO messages (account_id, kind, reference, origin, recipient, sender, body, encoding, segments, units, send_at, expires_at, created_at)
-		SELECT 1, 2, 'c' || i, 'campaign', '+4179' || lpad(CAST(i AS text), 7, '0'), 'Praxis', 'x', 0, 1, 1, $1, $2, $1 FROM generate_series(1, $3) i RETURNING id)
-		INSERT INTO queue (account_id, message_id, priority, send_at) SELECT 1, id, 5, $1 FROM m`, epoch, epoch.Add(24*time.Hour), campaign)
-	w.exec(`INSERT INTO due (account_id, kind, due_at) VALUES (1, 'dispatch', $1)`, epoch)
+	w.campaign(1, 5000)
 	w.carrier.window = 100
-	ref := w.enqueue(func(m *notify.NewMessage) { m.AccountID = 2 })
-	w.tick(w.dispatcher(func(c *notify.Config) { c.Workers = 1 })) // even with a single worker
+	reminder := w.enqueue(func(m *notify.NewMessage) { m.AccountID = 2 })
+	offer := w.enqueue(func(m *notify.NewMessage) { m.AccountID, m.Kind = 2, notify.Marketing })
+	w.tick(w.dispatcher(func(c *notify.Config) { c.Workers = 1 }))
 	all := w.carrier.sent()
-	if len(all) != campaign+1 {
-		t.Fatalf("%d submissions, want %d", len(all), campaign+1)
+	if len(all) != 5002 {
+		t.Fatalf("%d submissions, want 5002", len(all))
 	}
 	for i, s := range all {
-		if s.AccountID == ref.AccountID && i > 4*50+100 {
-			t.Errorf("the reminder went out as number %d", i+1)
+		if s.ID == reminder.ID && i > 0 || s.ID == offer.ID && i > 4*50+100 {
+			t.Errorf("message %d went out as number %d", s.ID, i+1)
 		}
+	}
+}
+
+// A campaign of many thousands delays nobody's reminder by more than a second. Time is the
+// gateway's: it takes a thousand texts a second, and the clock moves with each.
+func TestDispatcher_reminderDuringACampaign(t *testing.T) {
+	t.Parallel()
+	const campaign, every, reminders = 20000, 400, 20
+	w := newWorld(t)
+	w.campaign(1, campaign)
+	for a := int64(2); a < 2+reminders; a++ {
+		w.account(a)
+	}
+	w.carrier.window = 100
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	ask := make(chan int64, reminders)
+	var mu sync.Mutex
+	asked, answered := map[int64]time.Time{}, map[int64]time.Duration{}
+	w.carrier.script = func(n int, m notify.Message) (notify.Submission, error) {
+		w.clock.Add(time.Millisecond)
+		if n%every == every-1 && n/every < reminders {
+			ask <- int64(2 + n/every)
+		}
+		if m.Kind == notify.Notification {
+			mu.Lock()
+			answered[m.AccountID] = w.clock.Now().Sub(asked[m.AccountID])
+			if len(answered) == reminders {
+				stop()
+			}
+			mu.Unlock()
+		}
+		return notify.Submission{IDs: idsFor(m, n)}, nil
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for range reminders {
+			select {
+			case account := <-ask:
+				mu.Lock()
+				asked[account] = w.clock.Now()
+				mu.Unlock()
+				w.enqueue(func(m *notify.NewMessage) { m.AccountID = account })
+			case <-ctx.Done():
+			}
+		}
+	})
+	d := w.dispatcher(func(c *notify.Config) { c.Poll, c.ClaimLease = time.Millisecond, time.Hour })
+	if err := d.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	wg.Wait()
+	if n := len(w.carrier.sent()); n >= campaign {
+		t.Errorf("the campaign was over before the reminders")
+	}
+	for account, took := range answered {
+		if took > time.Second {
+			t.Errorf("the reminder of account %d took %v", account, took)
+		}
+	}
+	if len(answered) != reminders {
+		t.Errorf("%d reminders of %d went out", len(answered), reminders)
 	}
 }
 

@@ -12,9 +12,11 @@ import (
 // above all while they are new and have no statistics: a materialized nested loop over a
 // batch (measured 23 s instead of 8 ms for a thousand receipts), and compiling statements
 // that run for milliseconds (200 ms each). What remains is what every statement here
-// wants: walk the batch, probe the index.
+// wants: walk the batch, probe the index. And with such plans nothing is gained by making
+// one for each batch anew.
 var dispatchSettings = [][2]string{
 	{"jit", "off"}, {"enable_seqscan", "off"}, {"enable_hashjoin", "off"}, {"enable_mergejoin", "off"}, {"enable_material", "off"},
+	{"plan_cache_mode", "force_generic_plan"},
 }
 
 // DispatchDSN adds to a connection string, a postgres:// URL or key=value pairs, the

@@ -75,7 +75,7 @@ func (b *book) matchTx(ctx context.Context, tx *sqlx.Tx, t trail, id string, rec
 			return fmt.Errorf("look for incomplete messages: %w", err)
 		}
 		if len(incomplete) > 0 {
-			if err := b.referTx(ctx, tx, o.AccountID, t.carrier, []carrierID{{id: id, message: incomplete[0]}}); err != nil {
+			if err := b.referTx(ctx, tx, t.carrier, []carrierID{{id: id, message: MessageRef{o.AccountID, incomplete[0]}, status: Sent}}); err != nil {
 				return err
 			}
 			return b.takeEarlyTx(ctx, tx, t.carrier, []string{id})

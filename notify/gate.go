@@ -24,6 +24,15 @@ type Gate interface {
 	Fresh(ctx context.Context, m GateQuery, now time.Time) (until time.Time, ok bool, err error)
 }
 
+// Window knows when marketing may reach people. The dispatcher asks it for every such
+// message right before submission, so it should answer from memory. Implementations are
+// safe for concurrent use.
+type Window interface {
+	// NextOpen returns now if account may send marketing to recipient now, else when it
+	// may next.
+	NextOpen(ctx context.Context, account int64, recipient string, now time.Time) (time.Time, error)
+}
+
 // StatusChange is one step in the life of a message.
 type StatusChange struct {
 	AccountID, MessageID int64

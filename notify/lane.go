@@ -15,24 +15,103 @@ import (
 	"github.com/lib/pq"
 )
 
+// HealthFailing is the reason of a pause that the circuit breaker made: too many failures
+// in a row. It stands in [CarrierHealth], not with messages.
+const HealthFailing Reason = "failing"
+
 // lane is one carrier with its window, shared by all workers of the process.
 //
 // A token of the window is held from before the claim until the result is recorded, not
-// just while Send runs. So what a crash leaves unanswered is at most a window.
+// just while Send runs. So what a crash leaves unanswered is at most a window. Marketing
+// never holds all of them: an eighth is kept free for notifications.
+//
+// The circuit breaker: after breakAfter failures in a row the lane rests, then tries one
+// message; each time that fails the rest doubles. An acceptance closes it.
 type lane struct {
 	carrier Carrier
 	index   int
+	to      []string // see Route
+	rate    float64  // segments a second, 0 = no bound
 	window  *semaphore.Weighted
-	batch   int64 // half a window, so that one batch is on the wire while another is recorded
+	bulk    *semaphore.Weighted // marketing's part of window
+	size    int64               // of window
+	most    int64               // messages of one claim
 
 	mu        sync.Mutex
 	until     time.Time // paused until
 	throttled int       // times in a row
+	failures  int       // in a row
+	broken    int       // times the breaker opened in a row; above 0 a single message is tried
+	waits     time.Time // a notification waits for tokens of the bucket until then
 }
 
-func newLane(c Carrier, index, most int) *lane {
-	w := int64(c.Window())
-	return &lane{carrier: c, index: index, window: semaphore.NewWeighted(w), batch: min(max(w/2, 1), int64(most))}
+func newLane(c Carrier, index, most int, r Route) *lane {
+	l := &lane{carrier: c, index: index, to: r.To, rate: r.Rate, size: int64(c.Window()), most: int64(most)}
+	if limited, ok := c.(Limited); ok && l.rate <= 0 {
+		l.rate = limited.Rate()
+	}
+	l.window, l.bulk = semaphore.NewWeighted(l.size), semaphore.NewWeighted(l.bulkSize())
+	return l
+}
+
+// bulkSize is how much of the window marketing may hold.
+func (l *lane) bulkSize() int64 {
+	if l.size == 1 {
+		return 1
+	}
+	return l.size - max(l.size/8, 1)
+}
+
+// batch is how many messages a claim takes at most: half of what it may hold, so that one
+// batch is on the wire while another is recorded; a single one while the breaker tries.
+func (l *lane) batch(k *traffic) int64 {
+	l.mu.Lock()
+	broken := l.broken
+	l.mu.Unlock()
+	if broken > 0 {
+		return 1
+	}
+	room := l.size
+	if k.bulk {
+		room = l.bulkSize()
+	}
+	return min(max(room/2, 1), l.most)
+}
+
+// acquire takes n tokens of the window for k; it fails only when ctx ends.
+func (l *lane) acquire(ctx context.Context, k *traffic, n int64) error {
+	if k.bulk {
+		if err := l.bulk.Acquire(ctx, n); err != nil {
+			return err
+		}
+	}
+	if err := l.window.Acquire(ctx, n); err != nil {
+		if k.bulk {
+			l.bulk.Release(n)
+		}
+		return err
+	}
+	return nil
+}
+
+func (l *lane) release(k *traffic, n int64) {
+	l.window.Release(n)
+	if k.bulk {
+		l.bulk.Release(n)
+	}
+}
+
+// urgent notes that a notification waits for tokens of the bucket.
+func (l *lane) urgent(until time.Time) {
+	l.mu.Lock()
+	l.waits = until
+	l.mu.Unlock()
+}
+
+func (l *lane) urgentUntil() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.waits
 }
 
 // pausedUntil is until when nothing is submitted; zero or past when it runs.
@@ -75,25 +154,40 @@ func (l *lane) throttle(now time.Time, said, base time.Duration) time.Time {
 // accepted notes that the carrier takes messages again.
 func (l *lane) accepted() {
 	l.mu.Lock()
-	l.throttled = 0
+	l.throttled, l.failures, l.broken = 0, 0, 0
 	l.mu.Unlock()
+}
+
+// failed notes that the carrier couldn't take a message, or said nothing. When that were
+// too many in a row, the lane rests and opened says until when.
+func (l *lane) failed(now time.Time, most int, base time.Duration) (until time.Time, opened bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.failures++
+	if l.failures < most && l.broken == 0 || now.Before(l.until) {
+		return time.Time{}, false // what was under way when it opened says nothing new
+	}
+	l.failures = 0
+	l.broken++
+	l.until = now.Add(min(base<<min(l.broken-1, 10), time.Minute))
+	return l.until, true
 }
 
 // readHealth learns what other processes found out about the carriers.
 func (d *Dispatcher) readHealth(ctx context.Context) error {
-	var rows []struct {
-		Carrier string
-		Until   time.Time `db:"paused_until"`
-	}
-	if err := d.cfg.DB.SelectContext(ctx, &rows, `SELECT carrier, paused_until FROM carrier_health WHERE paused_until > $1`, d.cfg.Now()); err != nil {
-		return fmt.Errorf("read the carriers' health: %w", err)
-	}
-	for _, r := range rows {
-		for _, l := range d.lanes {
-			if l.carrier.Name() == r.Carrier {
-				l.setPause(r.Until)
-			}
+	err := d.statements.query(ctx, func(rows *sqlx.Rows) error {
+		var carrier string
+		var until time.Time
+		if err := rows.Scan(&carrier, &until); err != nil {
+			return err
 		}
+		if l := d.laneNamed(carrier); l != nil {
+			l.setPause(until)
+		}
+		return nil
+	}, `SELECT carrier, paused_until FROM carrier_health WHERE paused_until > $1`, d.cfg.Now())
+	if err != nil {
+		return fmt.Errorf("read the carriers' health: %w", err)
 	}
 	return nil
 }
@@ -104,23 +198,33 @@ func (d *Dispatcher) pauseCarrier(ctx context.Context, l *lane, p pause, said ti
 	now := d.cfg.Now()
 	was := l.paused(now)
 	var until time.Time
-	reason := ReasonThrottled
-	if p == pauseMisconfigured {
+	var reason Reason
+	switch p {
+	case pauseMisconfigured:
 		reason, until = ReasonMisconfigured, now.Add(d.cfg.MisconfiguredPause)
 		l.setPause(until)
-	} else {
-		until = l.throttle(now, said, d.cfg.ThrottlePause)
+	case pauseFailing:
+		var opened bool
+		if until, opened = l.failed(now, d.cfg.BreakAfter, d.cfg.BreakPause); !opened {
+			return
+		}
+		reason = HealthFailing
+	default:
+		reason, until = ReasonThrottled, l.throttle(now, said, d.cfg.ThrottlePause)
 	}
 	if was {
 		return // the batch under way brings the same news many times
 	}
 	log := d.cfg.Log.With("carrier", l.carrier.Name(), "reason", string(reason), "until", until)
-	if p == pauseMisconfigured {
+	switch p {
+	case pauseMisconfigured:
 		log.ErrorContext(ctx, "carrier paused: it refuses our configuration", "error", cause)
 		if d.cfg.Alarm != nil {
 			d.cfg.Alarm(ctx, l.carrier.Name(), cause)
 		}
-	} else {
+	case pauseFailing:
+		log.ErrorContext(ctx, "carrier paused: it fails again and again", "error", cause)
+	default:
 		log.WarnContext(ctx, "carrier paused")
 	}
 	// A pause that can't be told is still kept here; others will run into it themselves.
@@ -130,22 +234,6 @@ func (d *Dispatcher) pauseCarrier(ctx context.Context, l *lane, p pause, said ti
 		WHERE h.paused_until IS NULL OR h.paused_until < EXCLUDED.paused_until`, l.carrier.Name(), until, reason, now); err != nil {
 		log.ErrorContext(ctx, "carrier's pause could not be shared", "error", err)
 	}
-}
-
-// laneFrom picks the first carrier from index on that isn't paused. When all rest, it
-// returns nil and when the first of them wakes.
-func (d *Dispatcher) laneFrom(index int, now time.Time) (*lane, time.Time) {
-	var wake time.Time
-	for _, l := range d.lanes[index:] {
-		until := l.pausedUntil()
-		if !now.Before(until) {
-			return l, time.Time{}
-		}
-		if wake.IsZero() || until.Before(wake) {
-			wake = until
-		}
-	}
-	return nil, wake
 }
 
 // laneNamed finds a configured carrier by the name stored with a message; nil if it isn't
@@ -163,7 +251,7 @@ func (d *Dispatcher) laneNamed(name string) *lane {
 type CarrierHealth struct {
 	Carrier     string     `db:"carrier"`
 	PausedUntil *time.Time `db:"paused_until"` // past or nil: it runs
-	Reason      Reason     `db:"reason"`       // throttled, misconfigured
+	Reason      Reason     `db:"reason"`       // throttled, misconfigured, failing
 	UpdatedAt   time.Time  `db:"updated_at"`
 }
 

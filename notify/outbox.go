@@ -3,6 +3,8 @@ package notify
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -76,7 +78,7 @@ func (o *Outbox) EnqueueAllTx(ctx context.Context, tx *sqlx.Tx, ms []NewMessage)
 		fresh                                      []*time.Time
 	}
 	out := make([]Enqueued, len(ms))
-	earliest := time.Time{}
+	earliest := map[string]time.Time{} // by kind of due work
 	for i := range ms {
 		m := &ms[i]
 		if m.AccountID != account {
@@ -98,8 +100,8 @@ func (o *Outbox) EnqueueAllTx(ctx context.Context, tx *sqlx.Tx, ms []NewMessage)
 		if sendAt.IsZero() {
 			sendAt = now
 		}
-		if earliest.IsZero() || sendAt.Before(earliest) {
-			earliest = sendAt
+		if first, ok := earliest[dueKindOf(m.Kind)]; !ok || sendAt.Before(first) {
+			earliest[dueKindOf(m.Kind)] = sendAt
 		}
 		var fresh *time.Time
 		if !m.FreshUntil.IsZero() {
@@ -159,8 +161,10 @@ func (o *Outbox) EnqueueAllTx(ctx context.Context, tx *sqlx.Tx, ms []NewMessage)
 		}
 	}
 	if len(added) > 0 {
-		if err := due.Raise(ctx, tx, dueKind, account, earliest); err != nil {
-			return nil, err
+		for _, kind := range slices.Sorted(maps.Keys(earliest)) {
+			if err := due.Raise(ctx, tx, kind, account, earliest[kind]); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return out, nil

@@ -49,6 +49,7 @@ const (
 	noPause pause = iota
 	pauseThrottled
 	pauseMisconfigured
+	pauseFailing // not yet a pause, but one more failure
 )
 
 // judge turns what Send answered into an outcome. Anything that isn't a SendError of a
@@ -71,7 +72,7 @@ func judge(it *item, s Submission, err error, now time.Time) (o outcome, p pause
 	retryable := false
 	switch {
 	case errors.Is(err, ErrUnknown) || se == nil:
-		o.verdict, o.reason = vUnanswered, ReasonUnanswered
+		o.verdict, o.reason, p = vUnanswered, ReasonUnanswered, pauseFailing
 	case errors.Is(err, ErrRejected):
 		final(Rejected, ReasonRefused)
 	case errors.Is(err, ErrOptedOut):
@@ -89,9 +90,9 @@ func judge(it *item, s Submission, err error, now time.Time) (o outcome, p pause
 	case errors.Is(err, ErrThrottled):
 		o.verdict, o.reason, p, retryable = vRetry, ReasonThrottled, pauseThrottled, true
 	case errors.Is(err, ErrTemporary):
-		o.verdict, o.reason, retryable = vRetry, ReasonTemporary, true
+		o.verdict, o.reason, p, retryable = vRetry, ReasonTemporary, pauseFailing, true
 	default:
-		o.verdict, o.reason = vUnanswered, ReasonUnanswered
+		o.verdict, o.reason, p = vUnanswered, ReasonUnanswered, pauseFailing
 	}
 	if len(o.void) > 0 && retryable {
 		o.verdict, o.reason = vUnanswered, ReasonPartial

@@ -14,6 +14,9 @@ const (
 	ReasonWithdrawn Reason = "withdrawn"  // [NOT_SENT] taken back by whoever asked for it; final
 	ReasonStale     Reason = "stale"      // [NOT_SENT] its occasion no longer stands, found on asking the Gate; final
 
+	ReasonInvalidNumber Reason = "invalid_number" // [INVALID_DESTINATION] a carrier said a while ago that nobody has the number
+	ReasonNoRoute       Reason = "no_route"       // [ROUTE_NOT_AVAILABLE] no carrier of ours serves the destination
+
 	ReasonRefused       Reason = "refused"       // [several] the carrier turned it down; the code says more
 	ReasonReceipt       Reason = "receipt"       // [several] the carrier's receipt says so
 	ReasonExhausted     Reason = "exhausted"     // [NETWORK_ERROR] the carrier could not take it until it was too late
@@ -21,12 +24,13 @@ const (
 	ReasonUnanswered    Reason = "unanswered"    // [NOT_SENT while awaited, NETWORK_ERROR once given up] may have been sent, nobody knows
 	ReasonPartial       Reason = "partial"       // [NOT_SENT while awaited, NETWORK_ERROR] only some of its segments were accepted
 
-	ReasonThrottled   Reason = "throttled"   // [NOT_SENT] waits: the carrier wants it slower
-	ReasonTemporary   Reason = "temporary"   // [NOT_SENT] waits: the carrier couldn't take it just now
-	ReasonUnchecked   Reason = "unchecked"   // [NOT_SENT] waits: the Gate could not answer yet
-	ReasonInterrupted Reason = "interrupted" // [NOT_SENT] waits: we were stopped or paused before it was submitted
-	ReasonResending   Reason = "resending"   // [NOT_SENT] waits: unanswered once, goes out a second time
-	ReasonWithdrawing Reason = "withdrawing" // [NOT_SENT] withdrawn too late: in the carrier's hands, but won't be tried again
+	ReasonThrottled   Reason = "throttled"    // [NOT_SENT] waits: the carrier wants it slower
+	ReasonTemporary   Reason = "temporary"    // [NOT_SENT] waits: the carrier couldn't take it just now
+	ReasonUnchecked   Reason = "unchecked"    // [NOT_SENT] waits: the Gate could not answer yet
+	ReasonInterrupted Reason = "interrupted"  // [NOT_SENT] waits: we were stopped or paused before it was submitted
+	ReasonOutOfHours  Reason = "out_of_hours" // [NOT_SENT] waits: marketing may not go at this hour
+	ReasonResending   Reason = "resending"    // [NOT_SENT] waits: unanswered once, goes out a second time
+	ReasonWithdrawing Reason = "withdrawing"  // [NOT_SENT] withdrawn too late: in the carrier's hands, but won't be tried again
 )
 
 // What names an entry in a message's history. The set is closed.

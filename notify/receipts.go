@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -54,14 +55,155 @@ func clean(s string) string {
 	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "\uFFFD")
 }
 
+// ref is what the directory knows of a carrier id.
+type ref struct {
+	N int `db:"n"` // which of those asked for, from 1
+	MessageRef
+	Status Status `db:"status"` // of this part
+	Whole  bool   `db:"whole"`
+}
+
 // applyTx applies receipts to the messages they belong to, across accounts, and returns
 // those of carrier ids we don't know. Applying a receipt again changes nothing.
 //
-// A part's status moves by Status.After, and each move of a part counts once. Of the
-// message: any part's failure is its failure; it is DELIVERED only when every part is.
+// Where an id stands for a whole message, the message's row is all that is written. Of a
+// message in parts, each part's status moves by Status.After, and each move counts once:
+// any part's failure is its failure; it is DELIVERED only when every part is.
 func (b *book) applyTx(ctx context.Context, tx *sqlx.Tx, all []folded) (unknown []folded, err error) {
 	if len(all) == 0 {
 		return nil, nil
+	}
+	carriers, ids := make([]string, len(all)), make([]string, len(all))
+	for i := range all {
+		carriers[i], ids[i] = all[i].carrier, all[i].id
+	}
+	refs := make([]ref, 0, len(all))
+	if err := b.statements.selectTx(ctx, tx, &refs, `
+		SELECT u.n, r.account_id AS accountid, r.message_id AS id, r.status, r.whole
+		FROM unnest(CAST($1 AS text[]), CAST($2 AS text[])) WITH ORDINALITY AS u (carrier, id, n)
+		JOIN carrier_refs r ON r.carrier = u.carrier AND r.carrier_message_id = u.id`,
+		pq.Array(carriers), pq.Array(ids)); err != nil {
+		return nil, fmt.Errorf("look up %d carrier ids: %w", len(all), err)
+	}
+	known := make([]bool, len(all))
+	whole := make([]parcel, 0, len(refs))
+	var parts []folded
+	for _, r := range refs {
+		f := all[r.N-1]
+		known[r.N-1] = true
+		switch {
+		case r.Status == voidRef, !f.Status.Final():
+			// void, or nothing new: what has an id was accepted
+		case r.Whole:
+			whole = append(whole, parcel{r.MessageRef, f.Receipt})
+		default:
+			parts = append(parts, f)
+		}
+	}
+	for i, f := range all {
+		if !known[i] {
+			unknown = append(unknown, f)
+		}
+	}
+	if err := b.applyWholeTx(ctx, tx, whole); err != nil {
+		return nil, err
+	}
+	return unknown, b.applyPartsTx(ctx, tx, parts)
+}
+
+// parcel is a receipt and the message it is for.
+type parcel struct {
+	MessageRef
+	Receipt
+}
+
+// moved is a message that a receipt gave a new status.
+type moved struct {
+	MessageRef
+	Was      Status `db:"was"`
+	Carrier  string `db:"carrier"`
+	Kind     Kind   `db:"kind"`
+	Origin   Origin `db:"origin"`
+	OriginID int64  `db:"origin_id"`
+}
+
+// What the message was is read beside the row that is written; should two receipts for one
+// message be written in the same instant, the second may take it for what it was before the
+// first. Nothing is decided by that.
+var applyWhole = `
+UPDATE sent AS s SET status = u.status, reason = u.reason, code = u.code, status_at = u.at,
+    delivered = CASE WHEN u.status = 3 THEN s.parts ELSE s.delivered END
+FROM unnest(CAST($1 AS bigint[]), CAST($2 AS bigint[]), CAST($3 AS smallint[]), CAST($4 AS text[]), CAST($5 AS text[]), CAST($6 AS timestamptz[]))
+    AS u (account_id, message_id, status, reason, code, at)
+JOIN sent o ON o.account_id = u.account_id AND o.message_id = u.message_id AND o.account_id = ANY (CAST($1 AS bigint[]))
+JOIN messages m ON m.account_id = u.account_id AND m.id = u.message_id AND m.account_id = ANY (CAST($1 AS bigint[]))
+WHERE s.account_id = ANY (CAST($1 AS bigint[])) AND s.account_id = u.account_id AND s.message_id = u.message_id
+    AND ` + strings.ReplaceAll(mayReplace, "EXCLUDED.", "u.") + `
+RETURNING s.account_id AS accountid, s.message_id AS id, o.status AS was, s.carrier, m.kind, m.origin, m.origin_id`
+
+func (b *book) applyWholeTx(ctx context.Context, tx *sqlx.Tx, all []parcel) error {
+	if len(all) == 0 {
+		return nil
+	}
+	// Two ids of one message, since it was sent twice, come one after the other.
+	slices.SortStableFunc(all, func(a, b parcel) int { return a.MessageRef.compare(b.MessageRef) })
+	for i := 1; i < len(all); i++ {
+		if all[i].MessageRef == all[i-1].MessageRef {
+			if err := b.applyWholeTx(ctx, tx, all[:i]); err != nil {
+				return err
+			}
+			return b.applyWholeTx(ctx, tx, all[i:])
+		}
+	}
+	n := len(all)
+	accounts, ids, status := make([]int64, n), make([]int64, n), make([]int64, n)
+	reason, code, at := make([]string, n), make([]string, n), make([]time.Time, n)
+	byRef := make(map[MessageRef]*parcel, n)
+	for i := range all {
+		p := &all[i]
+		accounts[i], ids[i], status[i] = p.AccountID, p.ID, int64(p.Status)
+		code[i], at[i] = p.Code, p.At
+		if p.Status != Delivered {
+			reason[i] = string(ReasonReceipt)
+		}
+		byRef[p.MessageRef] = p
+	}
+	rows := make([]moved, 0, n)
+	if err := b.statements.selectTx(ctx, tx, &rows, applyWhole, pq.Array(accounts), pq.Array(ids), pq.Array(status),
+		pq.Array(reason), pq.Array(code), timestamps(at)); err != nil {
+		return fmt.Errorf("apply %d receipts: %w", n, err)
+	}
+	var changes []StatusChange
+	var told []happening
+	for _, r := range rows {
+		p := byRef[r.MessageRef]
+		why := ReasonNone
+		if p.Status != Delivered {
+			why = ReasonReceipt
+		}
+		if b.observer != nil {
+			changes = append(changes, StatusChange{AccountID: r.AccountID, MessageID: r.ID, Kind: r.Kind, Origin: r.Origin, OriginID: r.OriginID,
+				From: r.Was, To: p.Status, Reason: why, Code: p.Code, Carrier: r.Carrier, At: p.At})
+		}
+		if r.Was != Sent { // by the book is SENT and then one receipt: the row in sent tells that
+			told = append(told, happening{r.MessageRef, p.At, WhatReceipt, p.Status, p.Code})
+		}
+		if p.Status == InvalidDestination {
+			if err := listInvalidTx(ctx, tx, r.MessageRef, p.Code, p.At); err != nil {
+				return err
+			}
+		}
+	}
+	if err := b.tellTx(ctx, tx, told); err != nil {
+		return err
+	}
+	return b.observeTx(ctx, tx, changes)
+}
+
+// applyPartsTx applies receipts for parts of messages.
+func (b *book) applyPartsTx(ctx context.Context, tx *sqlx.Tx, all []folded) error {
+	if len(all) == 0 {
+		return nil
 	}
 	carriers, ids, status := make([]string, len(all)), make([]string, len(all)), make([]int64, len(all))
 	byKey := make(map[refKey]*folded, len(all))
@@ -69,15 +211,15 @@ func (b *book) applyTx(ctx context.Context, tx *sqlx.Tx, all []folded) (unknown 
 		carriers[i], ids[i], status[i] = all[i].carrier, all[i].id, int64(all[i].Status)
 		byKey[all[i].refKey] = &all[i]
 	}
-	type ref struct {
+	type part struct {
 		Carrier   string `db:"carrier"`
-		ID        string `db:"carrier_message_id"`
+		CarrierID string `db:"carrier_message_id"`
 		AccountID int64  `db:"account_id"`
 		MessageID int64  `db:"message_id"`
 	}
-	var moved []ref
+	var moved []part
 	// Parts never are NOT_SENT and void ones (-1) never move, so this is all of Status.After.
-	if err := tx.SelectContext(ctx, &moved, `
+	if err := b.statements.selectTx(ctx, tx, &moved, `
 		UPDATE carrier_refs AS r SET status = u.status
 		FROM unnest(CAST($1 AS text[]), CAST($2 AS text[]), CAST($3 AS smallint[])) AS u (carrier, id, status)
 		WHERE r.carrier = u.carrier AND r.carrier_message_id = u.id
@@ -85,36 +227,25 @@ func (b *book) applyTx(ctx context.Context, tx *sqlx.Tx, all []folded) (unknown 
 		    AND (r.status IN (1, 12) OR u.status = 3)
 		RETURNING r.carrier, r.carrier_message_id, r.account_id, r.message_id`,
 		pq.Array(carriers), pq.Array(ids), pq.Array(status)); err != nil {
-		return nil, fmt.Errorf("apply %d receipts: %w", len(all), err)
+		return fmt.Errorf("apply %d receipts: %w", len(all), err)
 	}
-	byAccount := map[int64][]ref{}
+	byAccount := map[int64][]part{}
 	for _, m := range moved {
 		byAccount[m.AccountID] = append(byAccount[m.AccountID], m)
 	}
-	if len(moved) < len(all) {
-		unknown, err = b.unknownTx(ctx, tx, all, carriers, ids)
-		if err != nil {
-			return nil, err
-		}
-	}
-	accounts := make([]int64, 0, len(byAccount))
-	for a := range byAccount {
-		accounts = append(accounts, a)
-	}
-	slices.Sort(accounts) // always in the same order, so that two of these can't deadlock
-	for _, account := range accounts {
-		refs := byAccount[account]
-		messages := make([]int64, len(refs))
-		for i, r := range refs {
+	for _, account := range slices.Sorted(maps.Keys(byAccount)) { // in order, so that two of these can't deadlock
+		parts := byAccount[account]
+		messages := make([]int64, len(parts))
+		for i, r := range parts {
 			messages[i] = r.MessageID
 		}
 		standings, err := b.lockTx(ctx, tx, account, messages)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		for _, r := range refs {
+		for _, r := range parts {
 			if c := standings[r.MessageID]; c != nil { // nil: purged
-				c.apply(byKey[refKey{r.Carrier, r.ID}].Receipt)
+				c.apply(byKey[refKey{r.Carrier, r.CarrierID}].Receipt)
 			}
 		}
 		changed := make([]*current, 0, len(standings))
@@ -128,22 +259,26 @@ func (b *book) applyTx(ctx context.Context, tx *sqlx.Tx, all []folded) (unknown 
 			changes = append(changes, StatusChange{AccountID: account, MessageID: c.ID, Kind: c.Kind, Origin: c.Origin, OriginID: c.OriginID,
 				From: c.Status, To: c.status, Reason: c.reason, Code: c.code, Carrier: c.Carrier, At: c.at})
 			if c.Status != Sent { // by the book is SENT and then one receipt: the row in sent tells that
-				told = append(told, happening{id: c.ID, at: c.at, what: WhatReceipt, status: c.status, code: c.code})
+				told = append(told, happening{c.MessageRef, c.at, WhatReceipt, c.status, c.code})
+			}
+			if c.status == InvalidDestination {
+				if err := listInvalidTx(ctx, tx, c.MessageRef, c.code, c.at); err != nil {
+					return err
+				}
 			}
 		}
 		slices.SortFunc(changed, func(a, b *current) int { return cmp.Compare(a.ID, b.ID) })
-		slices.SortFunc(changes, func(a, b StatusChange) int { return cmp.Compare(a.MessageID, b.MessageID) })
 		if err := b.updateTx(ctx, tx, account, changed); err != nil {
-			return nil, err
+			return err
 		}
-		if err := b.tellTx(ctx, tx, account, told); err != nil {
-			return nil, err
+		if err := b.tellTx(ctx, tx, told); err != nil {
+			return err
 		}
 		if err := b.observeTx(ctx, tx, changes); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return unknown, nil
+	return nil
 }
 
 // apply moves the message by one part's receipt.
@@ -161,30 +296,6 @@ func (c *current) apply(r Receipt) {
 			c.reason = ReasonReceipt
 		}
 	}
-}
-
-// unknownTx returns those of all that stand for no message of ours.
-func (b *book) unknownTx(ctx context.Context, tx *sqlx.Tx, all []folded, carriers, ids []string) ([]folded, error) {
-	var known []struct {
-		Carrier string `db:"carrier"`
-		ID      string `db:"carrier_message_id"`
-	}
-	if err := tx.SelectContext(ctx, &known, `
-		SELECT r.carrier, r.carrier_message_id FROM unnest(CAST($1 AS text[]), CAST($2 AS text[])) AS u (carrier, id)
-		JOIN carrier_refs r ON r.carrier = u.carrier AND r.carrier_message_id = u.id`, pq.Array(carriers), pq.Array(ids)); err != nil {
-		return nil, fmt.Errorf("look up %d carrier ids: %w", len(ids), err)
-	}
-	set := make(map[refKey]bool, len(known))
-	for _, k := range known {
-		set[refKey{k.Carrier, k.ID}] = true
-	}
-	var unknown []folded
-	for _, f := range all {
-		if !set[f.refKey] {
-			unknown = append(unknown, f)
-		}
-	}
-	return unknown, nil
 }
 
 // keepTx keeps receipts for carrier ids we don't know, or don't know yet. all has each id
@@ -235,7 +346,7 @@ func (b *book) takeEarlyTx(ctx context.Context, tx *sqlx.Tx, carrier string, ids
 		return nil
 	}
 	var rows []earlyReceipt
-	if err := tx.SelectContext(ctx, &rows, `
+	if err := b.statements.selectTx(ctx, tx, &rows, `
 		DELETE FROM early_receipts WHERE carrier = $1 AND carrier_message_id = ANY(CAST($2 AS text[]))
 		RETURNING carrier, carrier_message_id, status, code, recipient, sender, at`, carrier, pq.Array(ids)); err != nil {
 		return fmt.Errorf("take early receipts: %w", err)

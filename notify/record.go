@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -21,75 +23,94 @@ const receiptsKind = "receipts"
 var recordPauses = []time.Duration{50 * time.Millisecond, 100 * time.Millisecond, 250 * time.Millisecond,
 	500 * time.Millisecond, time.Second, 2 * time.Second, 2 * time.Second, 4 * time.Second}
 
-// record writes results down, leaving keep in the claim, and returns the claim for the
-// next carrier with the messages that failed over, or nil.
+// record writes results down, takes them out of their claims, and returns the batches for
+// the carriers that messages failed over to.
 //
-// It tries until it succeeds or the claim's lease would be over anyway. The last try does
+// It tries until it succeeds or the claims' leases would be over anyway. The last try does
 // without the Observer: better it misses a change than a text goes out twice.
-func (d *Dispatcher) record(ctx context.Context, c *claim, outs []outcome, keep []*item) (*claim, error) {
+func (d *Dispatcher) record(ctx context.Context, b *batch, outs []outcome) ([]*batch, error) {
 	ctx = context.WithoutCancel(ctx) // a graceful stop finishes what is in hand
+	done := map[*claim]map[int64]bool{}
+	for _, o := range outs {
+		if done[o.it.claim] == nil {
+			done[o.it.claim] = make(map[int64]bool, len(o.it.claim.open))
+		}
+		done[o.it.claim][o.it.ID] = true
+	}
+	defer func() { // recorded or not: nothing more comes of them here
+		for c, ids := range done {
+			for id := range ids {
+				delete(c.open, id)
+			}
+		}
+	}()
 	for try := 0; ; try++ {
 		last := try == len(d.recordPauses)
-		var next *claim
-		err := migrations.InAccount(ctx, d.cfg.DB, c.account, func(tx *sqlx.Tx) (err error) {
-			next, err = d.recordTx(ctx, tx, c, outs, keep, !last)
+		var next []*batch
+		err := migrations.InTx(ctx, d.cfg.DB, func(tx *sqlx.Tx) (err error) {
+			next, err = d.recordTx(ctx, tx, b, done, outs, !last)
 			return err
 		})
 		if err == nil {
 			return next, nil
 		}
 		if last {
-			return nil, fmt.Errorf("record %d results of account %d: %w", len(outs), c.account, err)
+			return nil, fmt.Errorf("record %d results: %w", len(outs), err)
 		}
-		d.cfg.Log.WarnContext(ctx, "results could not be recorded yet", "account_id", c.account, "results", len(outs), "try", try+1, "error", err)
+		d.cfg.Log.WarnContext(ctx, "results could not be recorded yet", "carrier", b.carrier(), "results", len(outs), "try", try+1, "error", err)
 		time.Sleep(d.recordPauses[try])
 	}
 }
 
-func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, c *claim, outs []outcome, keep []*item, observe bool) (*claim, error) {
-	held, err := d.shrinkClaimTx(ctx, tx, c, keep)
+func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, b *batch, done map[*claim]map[int64]bool, outs []outcome, observe bool) ([]*batch, error) {
+	held, err := d.shrinkTx(ctx, tx, done)
 	if err != nil {
 		return nil, err
 	}
-	if !held {
-		if outs, err = d.lateTx(ctx, tx, c, outs); err != nil {
+	if len(held) < len(done) {
+		if outs, err = d.lateTx(ctx, tx, b, held, outs); err != nil {
 			return nil, err
 		}
 	}
 	now := d.cfg.Now()
-	name := c.carrier.Name()
+	name := b.carrier()
 	var (
-		standings []standing
+		standings = make([]standing, 0, len(outs))
+		refs      = make([]carrierID, 0, len(outs))
+		known     = make([]string, 0, len(outs)) // ids whose receipts may have come already
 		told      []happening
-		refs      []carrierID
-		known     []string // ids whose receipts may have come already
 		back      []outcome
 		unknown   []outcome
-		onward    []outcome
-		optedOut  []string
-		sent      bool
+		onward    = map[*lane][]outcome{}
+		optedOut  []*item
+		invalid   []outcome
+		sent      = map[int64]bool{}
 	)
-	to := d.next(c, now)
 	for _, o := range outs {
-		// A message no other carrier can take now is refused, or waits for its carrier.
-		if o.verdict == vFailover && to == nil {
-			o = d.withoutFailover(o, c, now)
+		var to *lane
+		if o.verdict == vFailover {
+			// A message no other carrier can take now is refused, or waits for its carrier.
+			if to, o = d.failover(o, b, now); to != nil {
+				onward[to] = append(onward[to], o)
+				told = append(told, happening{o.it.ref(), o.at, WhatFailover, NotSent, name})
+				continue // its standing comes from the next carrier
+			}
 		}
-		st := standing{id: o.it.ID, reason: o.reason, code: clean(o.code), carrier: name, attempts: int(o.tries()), at: o.at}
+		st := standing{MessageRef: o.it.ref(), reason: o.reason, code: clean(o.code), carrier: name, attempts: int(o.tries()), at: o.at, it: o.it}
 		for _, id := range o.void {
-			refs = append(refs, carrierID{id: clean(id), message: o.it.ID, void: true})
+			refs = append(refs, carrierID{id: clean(id), message: o.it.ref(), status: voidRef})
 		}
 		switch o.verdict {
 		case vAccepted:
 			at := o.at
 			st.status, st.parts, st.accepted = Sent, len(o.ids), &at
 			for _, id := range o.ids {
-				refs = append(refs, carrierID{id: clean(id), message: o.it.ID})
+				refs = append(refs, carrierID{id: clean(id), message: o.it.ref(), status: Sent, whole: len(o.ids) == 1})
 				known = append(known, clean(id))
 			}
-			sent = true
-			if o.it.Attempts > 0 || !held { // otherwise by the book
-				told = append(told, happening{o.it.ID, o.at, WhatAccepted, Sent, name})
+			sent[o.it.AccountID] = true
+			if o.it.Attempts > 0 || !held[o.it.claim] { // otherwise by the book
+				told = append(told, happening{o.it.ref(), o.at, WhatAccepted, Sent, name})
 			}
 		case vFinal:
 			st.status = o.status
@@ -101,12 +122,17 @@ func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, c *claim, outs [
 				what, st.carrier = WhatWithdrawn, ""
 			case ReasonOptedOut:
 				if o.counted { // the carrier knows better than we did
-					optedOut = append(optedOut, o.it.Recipient)
+					optedOut = append(optedOut, o.it)
 				} else {
 					st.carrier = ""
 				}
+			case ReasonInvalidNumber:
+				st.carrier = ""
 			}
-			told = append(told, happening{o.it.ID, o.at, what, o.status, st.code})
+			if o.counted && o.status == InvalidDestination {
+				invalid = append(invalid, o)
+			}
+			told = append(told, happening{o.it.ref(), o.at, what, o.status, st.code})
 		case vRetry:
 			st.carrier = ""
 			back = append(back, o)
@@ -116,72 +142,68 @@ func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, c *claim, outs [
 			if o.reason == ReasonPartial {
 				what = WhatPartial
 			}
-			told = append(told, happening{o.it.ID, o.at, what, NotSent, st.code})
-		case vFailover:
-			onward = append(onward, o)
-			told = append(told, happening{o.it.ID, o.at, WhatFailover, NotSent, name})
-			continue // its standing comes from the next carrier
+			told = append(told, happening{o.it.ref(), o.at, what, NotSent, st.code})
 		}
 		standings = append(standings, st)
 	}
-	// The directories come before the tenant's rows (law 11).
-	if err := d.book.referTx(ctx, tx, c.account, name, refs); err != nil {
+	// The directories come before the tenants' rows (law 11).
+	if err := d.book.referTx(ctx, tx, name, refs); err != nil {
 		return nil, err
 	}
-	written, err := d.book.writeTx(ctx, tx, c.account, standings)
+	written, err := d.book.writeTx(ctx, tx, standings)
 	if err != nil {
 		return nil, err
 	}
-	more, gone, err := d.requeueTx(ctx, tx, c, back, written, now)
+	more, gone, err := d.requeueTx(ctx, tx, back, written, now)
 	if err != nil {
 		return nil, err
 	}
 	told = append(told, more...)
-	if err := d.holdUnansweredTx(ctx, tx, c, unknown, now); err != nil {
+	if err := d.holdUnansweredTx(ctx, tx, b, unknown, now); err != nil {
 		return nil, err
 	}
-	if err := d.suppressTx(ctx, tx, c.account, optedOut, now); err != nil {
-		return nil, err
+	for _, it := range optedOut { // the numbers a carrier says opted out
+		if _, err := optOutTx(ctx, tx, d.book, it.AccountID, it.Recipient, SourceCarrier, now); err != nil {
+			return nil, err
+		}
 	}
-	if err := d.book.tellTx(ctx, tx, c.account, told); err != nil {
+	for _, o := range invalid {
+		if err := listInvalidTx(ctx, tx, o.it.ref(), clean(o.code), now); err != nil {
+			return nil, err
+		}
+	}
+	if err := d.book.tellTx(ctx, tx, told); err != nil {
 		return nil, err
 	}
 	if observe {
-		if err := d.book.observeTx(ctx, tx, d.changes(c, outs, standings, written, gone, now)); err != nil {
+		if err := d.book.observeTx(ctx, tx, d.changes(standings, written, gone, now)); err != nil {
 			return nil, err
 		}
 	}
 	if err := d.book.takeEarlyTx(ctx, tx, name, known); err != nil {
 		return nil, err
 	}
-	next, err := d.passOnTx(ctx, tx, c, to, onward, now)
-	if err == nil && sent {
-		err = due.Raise(ctx, tx, receiptsKind, c.account, now.Add(d.cfg.ReceiptWait))
+	next, err := d.passOnTx(ctx, tx, b, onward, now)
+	if err == nil && len(sent) > 0 {
+		err = due.RaiseAll(ctx, tx, receiptsKind, slices.Collect(maps.Keys(sent)), now.Add(d.cfg.ReceiptWait))
 	}
 	return next, err
 }
 
-// next is the lane behind c's that isn't paused; nil when there is none.
-func (d *Dispatcher) next(c *claim, now time.Time) *lane {
-	l := d.laneNamed(c.carrier.Name())
-	if l == nil {
-		return nil
+// failover finds the carrier a message goes on to, or what it comes to when there is none.
+// A missing route is final only when no carrier is left that might have one.
+func (d *Dispatcher) failover(o outcome, b *batch, now time.Time) (*lane, outcome) {
+	to, wake := open(d.destinationOf(o.it.Recipient).behind(b.lane), now)
+	if to != nil {
+		return to, o
 	}
-	to, _ := d.laneFrom(l.index+1, now)
-	return to
-}
-
-// withoutFailover is what a message comes to that should go on to the next carrier when
-// there is none. A missing route is final only when no carrier is left that might have one.
-func (d *Dispatcher) withoutFailover(o outcome, c *claim, now time.Time) outcome {
-	_, wake := d.laneFrom(d.indexOf(c)+1, now)
 	if o.reason == ReasonMisconfigured {
-		if l := d.laneNamed(c.carrier.Name()); l != nil && (wake.IsZero() || l.pausedUntil().Before(wake)) {
-			wake = l.pausedUntil()
+		if until := b.lane.pausedUntil(); wake.IsZero() || until.Before(wake) {
+			wake = until
 		}
 	} else if wake.IsZero() {
 		o.verdict = vFinal
-		return o
+		return nil, o
 	}
 	o.verdict, o.retryAt = vRetry, wake
 	if o.reason != ReasonMisconfigured {
@@ -190,112 +212,126 @@ func (d *Dispatcher) withoutFailover(o outcome, c *claim, now time.Time) outcome
 	if !o.retryAt.Before(o.it.Expires) {
 		o.verdict = vFinal
 	}
-	return o
+	return nil, o
 }
 
-func (d *Dispatcher) indexOf(c *claim) int {
-	if l := d.laneNamed(c.carrier.Name()); l != nil {
-		return l.index
-	}
-	return len(d.lanes) - 1
-}
-
-// lateTx reduces the results of a claim that was taken from us, because we were too slow,
+// lateTx reduces the results of claims that were taken from us, because we were too slow,
 // to what they still are good for: knowledge. An acceptance is one in any case; a final
 // failure only while nothing else was decided. Messages to retry are the other's affair.
-func (d *Dispatcher) lateTx(ctx context.Context, tx *sqlx.Tx, c *claim, outs []outcome) ([]outcome, error) {
-	d.cfg.Log.WarnContext(ctx, "claim was taken over while it was worked on", "account_id", c.account, "claim_id", c.id, "results", len(outs))
-	ids := make([]int64, 0, len(outs))
-	for _, o := range outs {
-		if o.verdict == vAccepted || o.verdict == vFinal {
-			ids = append(ids, o.it.ID)
-		}
-	}
-	var awaited []int64
-	if err := tx.SelectContext(ctx, &awaited, `DELETE FROM unanswered WHERE account_id = $1 AND message_id = ANY(CAST($2 AS bigint[])) RETURNING message_id`,
-		c.account, pq.Array(ids)); err != nil {
-		return nil, fmt.Errorf("late results: %w", err)
-	}
-	was := make(map[int64]bool, len(awaited))
-	for _, id := range awaited {
-		was[id] = true
-	}
+func (d *Dispatcher) lateTx(ctx context.Context, tx *sqlx.Tx, b *batch, held map[*claim]bool, outs []outcome) ([]outcome, error) {
 	var good []outcome
-	accepted := []int64{}
+	late := map[int64][]outcome{}
 	for _, o := range outs {
-		switch {
-		case o.verdict == vAccepted:
-			accepted = append(accepted, o.it.ID)
+		if held[o.it.claim] {
 			good = append(good, o)
-		case o.verdict == vFinal && was[o.it.ID]:
-			good = append(good, o)
+		} else {
+			late[o.it.AccountID] = append(late[o.it.AccountID], o)
 		}
 	}
-	if _, err := tx.ExecContext(ctx, `DELETE FROM queue WHERE account_id = $1 AND message_id = ANY(CAST($2 AS bigint[]))`,
-		c.account, pq.Array(accepted)); err != nil {
-		return nil, fmt.Errorf("late results: %w", err)
+	for _, account := range slices.Sorted(maps.Keys(late)) {
+		d.cfg.Log.WarnContext(ctx, "claim was taken over while it was worked on", "account_id", account, "carrier", b.carrier(), "results", len(late[account]))
+		ids := []int64{}
+		for _, o := range late[account] {
+			if o.verdict == vAccepted || o.verdict == vFinal {
+				ids = append(ids, o.it.ID)
+			}
+		}
+		var awaited []int64
+		if err := tx.SelectContext(ctx, &awaited, `DELETE FROM unanswered WHERE account_id = $1 AND message_id = ANY(CAST($2 AS bigint[])) RETURNING message_id`,
+			account, pq.Array(ids)); err != nil {
+			return nil, fmt.Errorf("late results: %w", err)
+		}
+		accepted := []int64{}
+		for _, o := range late[account] {
+			switch {
+			case o.verdict == vAccepted:
+				accepted = append(accepted, o.it.ID)
+				good = append(good, o)
+			case o.verdict == vFinal && slices.Contains(awaited, o.it.ID):
+				good = append(good, o)
+			}
+		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM queue WHERE account_id = $1 AND message_id = ANY(CAST($2 AS bigint[]))`,
+			account, pq.Array(accepted)); err != nil {
+			return nil, fmt.Errorf("late results: %w", err)
+		}
 	}
 	return good, nil
 }
 
 // requeueTx puts messages back that certainly weren't accepted, unless they were
 // withdrawn meanwhile: those are returned in gone. told is for the history.
-func (d *Dispatcher) requeueTx(ctx context.Context, tx *sqlx.Tx, c *claim, back []outcome, written map[int64]bool, now time.Time) (told []happening, gone map[int64]bool, err error) {
+func (d *Dispatcher) requeueTx(ctx context.Context, tx *sqlx.Tx, back []outcome, written map[MessageRef]bool, now time.Time) (told []happening, gone map[MessageRef]bool, err error) {
 	if len(back) == 0 {
 		return nil, nil, nil
 	}
-	var ids, attempts, priority, withdrawn []int64
+	var accounts, ids, attempts, priority, backOf, withdrawn []int64
 	var at []time.Time
-	earliest := time.Time{}
+	earliest := map[string]map[int64]time.Time{}
 	for _, o := range back {
-		if !written[o.it.ID] {
-			withdrawn = append(withdrawn, o.it.ID)
+		if !written[o.it.ref()] {
+			backOf, withdrawn = append(backOf, o.it.AccountID), append(withdrawn, o.it.ID)
 			continue
 		}
-		ids = append(ids, o.it.ID)
+		accounts, ids = append(accounts, o.it.AccountID), append(ids, o.it.ID)
 		attempts = append(attempts, o.tries())
 		priority = append(priority, int64(o.it.Kind.priority()))
 		at = append(at, o.retryAt)
-		if earliest.IsZero() || o.retryAt.Before(earliest) {
-			earliest = o.retryAt
+		kind := dueKindOf(o.it.Kind)
+		if earliest[kind] == nil {
+			earliest[kind] = map[int64]time.Time{}
+		}
+		if first, ok := earliest[kind][o.it.AccountID]; !ok || o.retryAt.Before(first) {
+			earliest[kind][o.it.AccountID] = o.retryAt
 		}
 		if o.counted {
-			told = append(told, happening{o.it.ID, o.at, WhatRetry, NotSent, clean(o.code)})
+			told = append(told, happening{o.it.ref(), o.at, WhatRetry, NotSent, clean(o.code)})
 		}
 	}
 	if len(withdrawn) > 0 {
-		var in []int64
+		var in []MessageRef
 		if err := tx.SelectContext(ctx, &in, `UPDATE sent AS s SET reason = 'withdrawn', status_at = $3
-			WHERE s.account_id = $1 AND s.message_id = ANY(CAST($2 AS bigint[])) AND s.status = 0 AND s.reason = 'withdrawing'
-			RETURNING s.message_id`, c.account, pq.Array(withdrawn), now); err != nil {
+			FROM unnest(CAST($1 AS bigint[]), CAST($2 AS bigint[])) AS u (account_id, message_id)
+			WHERE s.account_id = ANY (CAST($1 AS bigint[])) AND s.account_id = u.account_id AND s.message_id = u.message_id
+			    AND s.status = 0 AND s.reason = 'withdrawing'
+			RETURNING s.account_id AS accountid, s.message_id AS id`, pq.Array(backOf), pq.Array(withdrawn), now); err != nil {
 			return nil, nil, fmt.Errorf("withdraw instead of retrying: %w", err)
 		}
-		gone = make(map[int64]bool, len(in))
-		for _, id := range in {
-			gone[id] = true
-			told = append(told, happening{id, now, WhatWithdrawn, NotSent, ""})
+		gone = make(map[MessageRef]bool, len(in))
+		for _, ref := range in {
+			gone[ref] = true
+			told = append(told, happening{ref, now, WhatWithdrawn, NotSent, ""})
 		}
 	}
 	if len(ids) == 0 {
 		return told, gone, nil
 	}
-	var queued []int64
-	if err := tx.SelectContext(ctx, &queued, `
+	if err := d.statements.execTx(ctx, tx, `
 		INSERT INTO queue AS q (account_id, message_id, priority, send_at, attempts)
-		SELECT $1, u.message_id, u.priority, u.send_at, u.attempts
-		FROM unnest(CAST($2 AS bigint[]), CAST($3 AS smallint[]), CAST($4 AS timestamptz[]), CAST($5 AS smallint[]))
-		    AS u (message_id, priority, send_at, attempts)
-		ON CONFLICT (account_id, message_id) DO NOTHING
-		RETURNING q.message_id`, c.account, pq.Array(ids), pq.Array(priority), timestamps(at), pq.Array(attempts)); err != nil {
+		SELECT u.account_id, u.message_id, u.priority, u.send_at, u.attempts
+		FROM unnest(CAST($1 AS bigint[]), CAST($2 AS bigint[]), CAST($3 AS smallint[]), CAST($4 AS timestamptz[]), CAST($5 AS smallint[]))
+		    AS u (account_id, message_id, priority, send_at, attempts)
+		ON CONFLICT (account_id, message_id) DO NOTHING`,
+		pq.Array(accounts), pq.Array(ids), pq.Array(priority), timestamps(at), pq.Array(attempts)); err != nil {
 		return nil, nil, fmt.Errorf("put %d messages back: %w", len(ids), err)
 	}
-	return told, gone, due.Raise(ctx, tx, dueKind, c.account, earliest)
+	for _, kind := range slices.Sorted(maps.Keys(earliest)) {
+		for _, account := range slices.Sorted(maps.Keys(earliest[kind])) {
+			if err := due.Raise(ctx, tx, kind, account, earliest[kind][account]); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	return told, gone, nil
 }
 
 // holdUnansweredTx keeps the messages whose fate is unknown until they are decided. A
 // carrier that can be asked is asked soon, others get UnansweredWait for their receipts.
-func (d *Dispatcher) holdUnansweredTx(ctx context.Context, tx *sqlx.Tx, c *claim, all []outcome, now time.Time) error {
-	_, asks := c.carrier.(Finder)
+func (d *Dispatcher) holdUnansweredTx(ctx context.Context, tx *sqlx.Tx, b *batch, all []outcome, now time.Time) error {
+	if len(all) == 0 {
+		return nil
+	}
+	_, asks := b.lane.carrier.(Finder)
 	for _, o := range all {
 		wait := d.cfg.UnansweredWait
 		switch {
@@ -304,75 +340,68 @@ func (d *Dispatcher) holdUnansweredTx(ctx context.Context, tx *sqlx.Tx, c *claim
 		case asks:
 			wait = min(wait, d.cfg.SendTimeout) // the request may still be on its way in
 		}
-		if err := d.holdTx(ctx, tx, c.account, o.it.ID, c.carrier.Name(), o.it, c.at, now.Add(wait)); err != nil {
-			return err
+		if _, err := tx.ExecContext(ctx, `
+			INSERT INTO unanswered AS u (account_id, message_id, carrier, recipient, sender, attempts, since, decide_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (account_id, message_id) DO NOTHING`,
+			o.it.AccountID, o.it.ID, b.carrier(), o.it.Recipient, o.it.Sender, o.it.Attempts+1, b.at, now.Add(wait)); err != nil {
+			return fmt.Errorf("hold message %d: %w", o.it.ID, err)
 		}
 	}
 	return nil
 }
 
-func (d *Dispatcher) holdTx(ctx context.Context, tx *sqlx.Tx, account, id int64, carrier string, it *item, since, decideAt time.Time) error {
-	_, err := tx.ExecContext(ctx, `
-		INSERT INTO unanswered AS u (account_id, message_id, carrier, recipient, sender, attempts, since, decide_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (account_id, message_id) DO NOTHING`,
-		account, id, carrier, it.Recipient, it.Sender, it.Attempts+1, since, decideAt)
-	if err != nil {
-		return fmt.Errorf("hold message %d: %w", id, err)
-	}
-	return nil
-}
-
-// suppressTx notes the numbers a carrier says opted out.
-func (d *Dispatcher) suppressTx(ctx context.Context, tx *sqlx.Tx, account int64, numbers []string, now time.Time) error {
-	for _, number := range numbers {
-		if _, err := optOutTx(ctx, tx, d.book, account, number, SourceCarrier, now); err != nil {
-			return err
+// passOnTx claims messages for the next carrier of each. Which carrier may have a message
+// must be durable before it is submitted there.
+func (d *Dispatcher) passOnTx(ctx context.Context, tx *sqlx.Tx, b *batch, onward map[*lane][]outcome, now time.Time) ([]*batch, error) {
+	var all []*batch
+	for _, l := range d.lanes {
+		byAccount := map[int64][]outcome{}
+		for _, o := range onward[l] {
+			byAccount[o.it.AccountID] = append(byAccount[o.it.AccountID], o)
 		}
+		if len(byAccount) == 0 {
+			continue
+		}
+		next := &batch{lane: l, k: b.k, at: now}
+		until := now.Add(d.cfg.ClaimLease)
+		for _, account := range slices.Sorted(maps.Keys(byAccount)) {
+			outs := byAccount[account]
+			ids, attempts := make([]int64, len(outs)), make([]int64, len(outs))
+			for i, o := range outs {
+				ids[i], attempts[i] = o.it.ID, int64(o.it.Attempts)+1
+			}
+			var id int64
+			if err := tx.GetContext(ctx, &id, `
+				INSERT INTO claims AS c (account_id, carrier, owner, message_ids, attempts, claimed_at, lease_until)
+				VALUES ($1, $2, $3, CAST($4 AS bigint[]), CAST($5 AS smallint[]), $6, $7) RETURNING c.id`,
+				account, next.carrier(), d.cfg.Owner, pq.Array(ids), pq.Array(attempts), now, until); err != nil {
+				return nil, fmt.Errorf("claim for the next carrier: %w", err)
+			}
+			for _, o := range outs {
+				it := *o.it
+				it.Attempts++
+				next.add(&it, id, until)
+			}
+		}
+		all = append(all, next)
 	}
-	return nil
-}
-
-// passOnTx claims messages for the next carrier. Which carrier may have a message must be
-// durable before it is submitted there.
-func (d *Dispatcher) passOnTx(ctx context.Context, tx *sqlx.Tx, c *claim, to *lane, all []outcome, now time.Time) (*claim, error) {
-	if len(all) == 0 {
-		return nil, nil
-	}
-	next := &claim{account: c.account, carrier: to.carrier, at: now}
-	ids, attempts := make([]int64, len(all)), make([]int64, len(all))
-	for i, o := range all {
-		it := *o.it
-		it.Attempts++
-		next.items = append(next.items, &it)
-		ids[i], attempts[i] = it.ID, int64(it.Attempts)
-	}
-	if err := tx.GetContext(ctx, &next.id, `
-		INSERT INTO claims AS c (account_id, carrier, owner, message_ids, attempts, claimed_at, lease_until)
-		VALUES ($1, $2, $3, CAST($4 AS bigint[]), CAST($5 AS smallint[]), $6, $7) RETURNING c.id`,
-		c.account, to.carrier.Name(), d.cfg.Owner, pq.Array(ids), pq.Array(attempts), now, now.Add(d.cfg.ClaimLease)); err != nil {
-		return nil, fmt.Errorf("claim for the next carrier: %w", err)
-	}
-	return next, nil
+	return all, nil
 }
 
 // changes lists what the Observer should hear. gone are the messages whose withdrawal
 // came too late to stop the attempt, but in time, since the carrier didn't take them.
-func (d *Dispatcher) changes(c *claim, outs []outcome, standings []standing, written, gone map[int64]bool, now time.Time) []StatusChange {
+func (d *Dispatcher) changes(standings []standing, written, gone map[MessageRef]bool, now time.Time) []StatusChange {
 	if d.book.observer == nil {
 		return nil
 	}
-	byID := make(map[int64]*item, len(outs))
-	for _, o := range outs {
-		byID[o.it.ID] = o.it
-	}
-	var out []StatusChange
+	out := make([]StatusChange, 0, len(standings))
 	for _, s := range standings {
-		it := byID[s.id]
-		if it != nil && gone[s.id] {
-			s = standing{id: s.id, reason: ReasonWithdrawn, at: now}
+		it := s.it
+		if gone[s.MessageRef] {
+			s = standing{MessageRef: s.MessageRef, reason: ReasonWithdrawn, at: now}
 		}
-		if it != nil && (written[s.id] || gone[s.id]) {
-			out = append(out, StatusChange{AccountID: c.account, MessageID: s.id, Kind: it.Kind, Origin: it.Origin, OriginID: it.OriginID,
+		if written[s.MessageRef] || gone[s.MessageRef] {
+			out = append(out, StatusChange{AccountID: s.AccountID, MessageID: s.ID, Kind: it.Kind, Origin: it.Origin, OriginID: it.OriginID,
 				From: NotSent, To: s.status, Reason: s.reason, Code: s.code, Carrier: s.carrier, At: s.at})
 		}
 	}
@@ -380,7 +409,7 @@ func (d *Dispatcher) changes(c *claim, outs []outcome, standings []standing, wri
 }
 
 // logOutcomes writes one line per message, with ids only.
-func (d *Dispatcher) logOutcomes(ctx context.Context, c *claim, outs []outcome) {
+func (d *Dispatcher) logOutcomes(ctx context.Context, b *batch, outs []outcome) {
 	for _, o := range outs {
 		level, msg := slog.LevelDebug, "message accepted"
 		switch o.verdict {
@@ -396,7 +425,7 @@ func (d *Dispatcher) logOutcomes(ctx context.Context, c *claim, outs []outcome) 
 		if !d.cfg.Log.Enabled(ctx, level) {
 			continue
 		}
-		attrs := []slog.Attr{slog.Int64("account_id", c.account), slog.Int64("message_id", o.it.ID), slog.String("carrier", c.carrier.Name()),
+		attrs := []slog.Attr{slog.Int64("account_id", o.it.AccountID), slog.Int64("message_id", o.it.ID), slog.String("carrier", b.carrier()),
 			slog.String("reason", string(o.reason)), slog.String("code", o.code)}
 		if o.err != nil {
 			attrs = append(attrs, slog.Any("error", o.err))

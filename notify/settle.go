@@ -228,14 +228,14 @@ func (d *Dispatcher) expire(ctx context.Context, account int64) (next time.Time,
 				}
 				c.status, c.reason, c.at = Expired, ReasonNoReceipt, now
 				changed = append(changed, c)
-				told = append(told, happening{c.ID, now, WhatExpired, Expired, ""})
+				told = append(told, happening{c.MessageRef, now, WhatExpired, Expired, ""})
 				changes = append(changes, StatusChange{AccountID: account, MessageID: c.ID, Kind: c.Kind, Origin: c.Origin, OriginID: c.OriginID,
 					From: Sent, To: Expired, Reason: c.reason, Code: c.code, Carrier: c.Carrier, At: now})
 			}
 			if err := d.book.updateTx(ctx, tx, account, changed); err != nil {
 				return err
 			}
-			if err := d.book.tellTx(ctx, tx, account, told); err != nil {
+			if err := d.book.tellTx(ctx, tx, told); err != nil {
 				return err
 			}
 			return d.book.observeTx(ctx, tx, changes)

@@ -25,6 +25,8 @@ type doubt struct {
 	Message
 }
 
+func (m doubt) ref() MessageRef { return MessageRef{m.AccountID, m.ID} }
+
 // policy decides what becomes of a message whose carrier stayed silent. A reminder that
 // didn't arrive is worse than one that arrives twice, once; an advertisement is not.
 func policy(m doubt, now time.Time, spare time.Duration) What {
@@ -137,7 +139,7 @@ func (d *Dispatcher) decideTx(ctx context.Context, tx *sqlx.Tx, m doubt, found *
 	if certainlyNot && !m.Withdrawing && now.Before(m.Expires) {
 		what = WhatNotFound // no second text, it is the first: no matter how often, and for any kind
 	}
-	st := standing{id: m.ID, carrier: m.Carrier, attempts: m.Attempts, at: now}
+	st := standing{MessageRef: m.ref(), carrier: m.Carrier, attempts: m.Attempts, at: now}
 	switch what {
 	case WhatGaveUp:
 		st.status, st.reason = NetworkError, ReasonUnanswered
@@ -160,18 +162,18 @@ func (d *Dispatcher) decideTx(ctx context.Context, tx *sqlx.Tx, m doubt, found *
 			m.AccountID, m.ID, m.Kind.priority(), now, m.Attempts); err != nil {
 			return err
 		}
-		if err := due.Raise(ctx, tx, dueKind, m.AccountID, now); err != nil {
+		if err := due.Raise(ctx, tx, dueKindOf(m.Kind), m.AccountID, now); err != nil {
 			return err
 		}
 	}
-	written, err := d.book.writeTx(ctx, tx, m.AccountID, []standing{st})
+	written, err := d.book.writeTx(ctx, tx, []standing{st})
 	if err != nil {
 		return err
 	}
-	if err := d.book.tellTx(ctx, tx, m.AccountID, []happening{{m.ID, now, what, st.status, ""}}); err != nil {
+	if err := d.book.tellTx(ctx, tx, []happening{{m.ref(), now, what, st.status, ""}}); err != nil {
 		return err
 	}
-	if !written[m.ID] {
+	if !written[m.ref()] {
 		return nil
 	}
 	d.cfg.Log.WarnContext(ctx, "unanswered message decided", "account_id", m.AccountID, "message_id", m.ID, "carrier", m.Carrier, "what", string(what))
@@ -197,22 +199,22 @@ func (m doubt) change(from Status, st standing) StatusChange {
 // resolveTx records that m was accepted after all, with the carrier ids known.
 func (b *book) resolveTx(ctx context.Context, tx *sqlx.Tx, m doubt, ids []string, now time.Time, receiptWait time.Duration) error {
 	since := m.Since
-	st := standing{id: m.ID, status: Sent, carrier: m.Carrier, parts: len(ids), attempts: max(m.Attempts, 1), accepted: &since, at: now}
+	st := standing{MessageRef: m.ref(), status: Sent, carrier: m.Carrier, parts: len(ids), attempts: max(m.Attempts, 1), accepted: &since, at: now}
 	refs := make([]carrierID, len(ids))
 	for i, id := range ids {
-		refs[i] = carrierID{id: clean(id), message: m.ID}
+		refs[i] = carrierID{id: clean(id), message: m.ref(), status: Sent, whole: len(ids) == 1 && m.Segments == 1}
 	}
-	if err := b.referTx(ctx, tx, m.AccountID, m.Carrier, refs); err != nil {
+	if err := b.referTx(ctx, tx, m.Carrier, refs); err != nil {
 		return err
 	}
-	written, err := b.writeTx(ctx, tx, m.AccountID, []standing{st})
+	written, err := b.writeTx(ctx, tx, []standing{st})
 	if err != nil {
 		return err
 	}
-	if err := b.tellTx(ctx, tx, m.AccountID, []happening{{m.ID, now, WhatResolved, Sent, ""}}); err != nil {
+	if err := b.tellTx(ctx, tx, []happening{{m.ref(), now, WhatResolved, Sent, ""}}); err != nil {
 		return err
 	}
-	if written[m.ID] {
+	if written[m.ref()] {
 		if err := b.observeTx(ctx, tx, []StatusChange{m.change(NotSent, st)}); err != nil {
 			return err
 		}

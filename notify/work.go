@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -12,28 +11,14 @@ import (
 // not keep the others unrecorded. It is real time: nothing is decided by it.
 const flushAfter = 200 * time.Millisecond
 
-// run is a claim being worked on.
-type run struct {
-	*claim
-	lane  *lane
-	until atomic.Int64 // end of the lease, Unix nanoseconds
-	lost  atomic.Bool  // another process has it
-}
-
-// work submits everything in c, all at once, and records what comes of it. held tokens of
+// work submits everything in b, all at once, and records what comes of it. held tokens of
 // the lane's window are released as results are recorded.
-func (d *Dispatcher) work(ctx context.Context, c *claim, l *lane, held int64) error {
-	r := &run{claim: c, lane: l}
-	r.until.Store(c.at.Add(d.cfg.ClaimLease).UnixNano())
-	results := make(chan outcome, len(c.items))
-	open := make(map[int64]*item, len(c.items))
-	for _, it := range c.items {
-		open[it.ID] = it
+func (d *Dispatcher) work(ctx context.Context, b *batch, held int64) error {
+	results := make(chan outcome, len(b.items))
+	for _, it := range b.items {
+		go func() { results <- d.attempt(ctx, b, it) }()
 	}
-	for _, it := range c.items {
-		go func() { results <- d.attempt(ctx, r, it) }()
-	}
-	defer func() { l.window.Release(held) }()
+	defer func() { b.lane.release(b.k, held) }()
 	beat := time.NewTicker(max(d.cfg.ClaimLease/3, time.Millisecond))
 	defer beat.Stop()
 	flush := time.NewTicker(flushAfter)
@@ -41,32 +26,26 @@ func (d *Dispatcher) work(ctx context.Context, c *claim, l *lane, held int64) er
 
 	var done []outcome
 	var onward sync.WaitGroup
-	passed := make(chan error, len(c.items)) // one result at least in each record
+	passed := make(chan error, len(b.items)) // one result at least in each of those
 	record := func() error {
-		keep := make([]*item, 0, len(open))
-		for _, it := range c.items {
-			if open[it.ID] != nil {
-				keep = append(keep, it)
-			}
-		}
-		d.logOutcomes(ctx, c, done)
-		next, err := d.record(ctx, c, done, keep)
+		d.logOutcomes(ctx, b, done)
+		next, err := d.record(ctx, b, done)
 		n := min(int64(len(done)), held)
 		held -= n
-		l.window.Release(n)
+		b.lane.release(b.k, n)
 		done = nil
-		if next != nil {
-			onward.Go(func() { passed <- d.passOn(ctx, next) })
+		for _, nb := range next {
+			onward.Go(func() { passed <- d.passOn(ctx, nb) })
 		}
 		return err
 	}
 	var first error
-	for len(open) > 0 {
+	for open := len(b.items); open > 0; {
 		select {
 		case o := <-results:
-			delete(open, o.it.ID)
+			open--
 			done = append(done, o)
-			d.react(l, &done[len(done)-1])
+			d.react(b.lane, &done[len(done)-1])
 		case <-flush.C:
 			if len(done) > 0 {
 				if err := record(); err != nil && first == nil {
@@ -74,7 +53,7 @@ func (d *Dispatcher) work(ctx context.Context, c *claim, l *lane, held int64) er
 				}
 			}
 		case <-beat.C:
-			d.heartbeat(ctx, r)
+			d.heartbeat(ctx, b)
 		}
 	}
 	if len(done) > 0 {
@@ -92,56 +71,70 @@ func (d *Dispatcher) work(ctx context.Context, c *claim, l *lane, held int64) er
 	return first
 }
 
-// heartbeat renews the lease. Whether that works or not, the lease as known here only
-// grows when the database has said so, and submission stops at its end.
-func (d *Dispatcher) heartbeat(ctx context.Context, r *run) {
+// heartbeat renews the leases. Whether that works or not, a lease as known here only grows
+// when the database has said so, and submission stops at its end.
+func (d *Dispatcher) heartbeat(ctx context.Context, b *batch) {
+	var claims []*claim
+	for _, c := range b.claims {
+		if len(c.open) > 0 {
+			claims = append(claims, c)
+		}
+	}
+	if len(claims) == 0 {
+		return
+	}
 	until := d.cfg.Now().Add(d.cfg.ClaimLease)
-	held, err := d.renew(context.WithoutCancel(ctx), r.claim, until)
-	switch {
-	case err != nil:
-		d.cfg.Log.WarnContext(ctx, "claim could not be renewed", "account_id", r.account, "claim_id", r.id, "error", err)
-	case !held:
-		r.lost.Store(true)
-	default:
-		r.until.Store(until.UnixNano())
+	held, err := d.renew(context.WithoutCancel(ctx), claims, until)
+	if err != nil {
+		d.cfg.Log.WarnContext(ctx, "claims could not be renewed", "carrier", b.carrier(), "claims", len(claims), "error", err)
+		return
+	}
+	for _, c := range claims {
+		if held[c.id] {
+			c.until.Store(until.UnixNano())
+		} else {
+			c.lost.Store(true)
+		}
 	}
 }
 
-// passOn works on what failed over. The claim is durable already, so its tokens are taken
-// after it; the messages come out of a claim of the carrier before, so that the sum of
-// what may be unanswered doesn't grow.
-func (d *Dispatcher) passOn(ctx context.Context, c *claim) error {
-	l := d.laneNamed(c.carrier.Name())
-	// Lanes are only ever taken in the order of their index, so nobody waits in a circle.
-	n := min(int64(len(c.items)), int64(c.carrier.Window()))
-	if err := l.window.Acquire(ctx, n); err != nil {
-		n = 0 // stopping: attempt puts everything back unsent
+// passOn works on what failed over. The claims are durable already, so their tokens are
+// taken after them; the messages come out of claims of the carrier before, so that the sum
+// of what may be unanswered doesn't grow.
+func (d *Dispatcher) passOn(ctx context.Context, b *batch) error {
+	// Who waits here holds no token of any lane, so nobody waits in a circle.
+	n := min(int64(len(b.items)), b.lane.size)
+	if b.k.bulk {
+		n = min(n, b.lane.bulkSize())
+	}
+	if err := b.lane.acquire(ctx, b.k, n); err != nil {
+		return d.work(ctx, b, 0) // stopping: attempt puts everything back unsent
 	}
 	// More messages than the window: Send as many at once as it allows.
-	if int64(len(c.items)) > n && n > 0 {
-		return d.workInPieces(ctx, c, l, n)
+	if int64(len(b.items)) > n {
+		return d.workInPieces(ctx, b, n)
 	}
-	return d.work(ctx, c, l, n)
+	return d.work(ctx, b, n)
 }
 
-// workInPieces works on a claim larger than the window: n at a time, the others put back
+// workInPieces works on a batch larger than the window: n at a time, the others put back
 // into the queue first, from where they come again.
-func (d *Dispatcher) workInPieces(ctx context.Context, c *claim, l *lane, n int64) error {
+func (d *Dispatcher) workInPieces(ctx context.Context, b *batch, n int64) error {
 	now := d.cfg.Now()
-	rest := make([]outcome, 0, len(c.items))
-	for _, it := range c.items[n:] {
+	rest := make([]outcome, 0, len(b.items))
+	for _, it := range b.items[n:] {
 		rest = append(rest, outcome{it: it, verdict: vRetry, reason: ReasonInterrupted, retryAt: now, at: now})
 	}
-	c.items = c.items[:n]
-	if _, err := d.record(ctx, c, rest, c.items); err != nil {
-		l.window.Release(n)
-		return err // the claim's lease will run out, and what is in it be looked into
+	b.items = b.items[:n]
+	if _, err := d.record(ctx, b, rest); err != nil {
+		b.lane.release(b.k, n)
+		return err // the claims' leases will run out, and what is in them be looked into
 	}
-	return d.work(ctx, c, l, n)
+	return d.work(ctx, b, n)
 }
 
 // attempt submits one message, if it still should be.
-func (d *Dispatcher) attempt(ctx context.Context, r *run, it *item) outcome {
+func (d *Dispatcher) attempt(ctx context.Context, b *batch, it *item) outcome {
 	now := d.cfg.Now()
 	final := func(s Status, why Reason) outcome {
 		return outcome{it: it, verdict: vFinal, status: s, reason: why, at: now}
@@ -154,6 +147,23 @@ func (d *Dispatcher) attempt(ctx context.Context, r *run, it *item) outcome {
 	}
 	if it.OptedOut {
 		return final(NotAllowed, ReasonOptedOut)
+	}
+	if it.Invalid {
+		return final(InvalidDestination, ReasonInvalidNumber)
+	}
+	if it.Kind == Marketing && d.cfg.Window != nil {
+		opens, err := d.cfg.Window.NextOpen(ctx, it.AccountID, it.Recipient, now)
+		switch {
+		case err != nil:
+			d.cfg.Log.WarnContext(ctx, "sending window unknown", "account_id", it.AccountID, "message_id", it.ID, "error", err)
+			o := later(ReasonUnchecked, now.Add(d.cfg.RetryBase))
+			o.err = err
+			return o
+		case !opens.Before(it.Expires):
+			return final(Expired, ReasonTooLate)
+		case opens.After(now):
+			return later(ReasonOutOfHours, opens)
+		}
 	}
 	if it.FreshUntil != nil && !now.Before(*it.FreshUntil) && d.cfg.Gate != nil {
 		until, ok, err := d.ask(ctx, it, now)
@@ -172,11 +182,11 @@ func (d *Dispatcher) attempt(ctx context.Context, r *run, it *item) outcome {
 			return later(ReasonUnchecked, now.Add(d.cfg.RetryBase))
 		}
 	}
-	if ctx.Err() != nil || r.lost.Load() || !now.Before(time.Unix(0, r.until.Load())) {
+	if ctx.Err() != nil || it.claim.lost.Load() || !now.Before(time.Unix(0, it.claim.until.Load())) {
 		return later(ReasonInterrupted, now)
 	}
-	if until := r.lane.pausedUntil(); now.Before(until) {
-		if next, _ := d.laneFrom(0, now); next != nil {
+	if until := b.lane.pausedUntil(); now.Before(until) {
+		if next, _ := open(d.destinationOf(it.Recipient).lanes, now); next != nil {
 			until = now // another carrier can have it
 		}
 		return later(ReasonInterrupted, until)
@@ -184,14 +194,14 @@ func (d *Dispatcher) attempt(ctx context.Context, r *run, it *item) outcome {
 	// A stop waits for what is under way, so ctx ends nothing here.
 	sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.cfg.SendTimeout)
 	defer cancel()
-	s, err := send(sending, r.carrier, it.Message)
+	s, err := send(sending, b.lane.carrier, it.Message)
 	now = d.cfg.Now()
 	o, p, after := judge(it, s, err, now)
 	switch {
 	case o.verdict == vAccepted:
-		r.lane.accepted()
+		b.lane.accepted()
 	case p != noPause:
-		d.pauseCarrier(ctx, r.lane, p, after, err)
+		d.pauseCarrier(ctx, b.lane, p, after, err)
 	}
 	return o
 }

@@ -1,14 +1,17 @@
 package due
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
 )
 
 // ErrLost means the caller doesn't hold the lease: it ran out and another took the
@@ -102,6 +105,54 @@ func Release(ctx context.Context, ext sqlx.ExtContext, kind, owner string, accou
 		WHERE account_id = $1 AND kind = $2 AND leased_by = $3`,
 		account, kind, owner, sql.NullTime{Time: next, Valid: !next.IsZero()})
 	return held(res, err, "release", kind, account)
+}
+
+// RaiseAll is [Raise] for several accounts at the same instant, in one statement. Give
+// it each account once.
+func RaiseAll(ctx context.Context, ext sqlx.ExtContext, kind string, accounts []int64, at time.Time) error {
+	if len(accounts) == 0 {
+		return nil
+	}
+	// Sorted, so that two of these don't wait for each other in a circle.
+	accounts = slices.Sorted(slices.Values(accounts))
+	if _, err := ext.ExecContext(ctx, `
+		INSERT INTO due (account_id, kind, due_at) SELECT u.account_id, $2, $3 FROM unnest(CAST($1 AS bigint[])) AS u (account_id)
+		ON CONFLICT (account_id, kind) DO UPDATE SET due_at = EXCLUDED.due_at WHERE due.due_at > EXCLUDED.due_at`,
+		pq.Array(accounts), kind, at); err != nil {
+		return fmt.Errorf("raise %s of %d accounts: %w", kind, len(accounts), err)
+	}
+	return nil
+}
+
+// Next is when an account given back has work again; zero: none is known of.
+type Next struct {
+	Account int64
+	At      time.Time
+}
+
+// ReleaseAll is [Release] for several accounts, in one statement. Leases lost meanwhile
+// are passed over.
+func ReleaseAll(ctx context.Context, ext sqlx.ExtContext, kind, owner string, all []Next) error {
+	if len(all) == 0 {
+		return nil
+	}
+	accounts, at := make([]int64, len(all)), make([]*string, len(all))
+	all = slices.SortedFunc(slices.Values(all), func(a, b Next) int { return cmp.Compare(a.Account, b.Account) })
+	for i, n := range all {
+		accounts[i] = n.Account
+		if !n.At.IsZero() {
+			s := string(pq.FormatTimestamp(n.At))
+			at[i] = &s
+		}
+	}
+	if _, err := ext.ExecContext(ctx, `
+		UPDATE due d SET due_at = LEAST(d.due_at, u.at), lease_until = NULL, leased_by = NULL
+		FROM unnest(CAST($1 AS bigint[]), CAST($2 AS timestamptz[])) AS u (account_id, at)
+		WHERE d.account_id = u.account_id AND d.kind = $3 AND d.leased_by = $4`,
+		pq.Array(accounts), pq.Array(at), kind, owner); err != nil {
+		return fmt.Errorf("release %s of %d accounts: %w", kind, len(all), err)
+	}
+	return nil
 }
 
 // held turns an update that met no row into ErrLost.
