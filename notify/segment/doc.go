@@ -20,19 +20,28 @@
 //     ESC pair or a surrogate pair, so 152 letters, € and 152 letters are 306
 //     septets in three segments. Measure counts the septets this leaves empty;
 //     Units never includes them.
+//   - Measure goes over a text once, whatever it holds. Split takes the cuts from the
+//     same kind of pass and begins anew where a character turns out to need UCS-2,
+//     since the cuts before it then lie elsewhere. The two count by different means,
+//     and tests hold them together.
 //   - Split cuts into exactly as many segments as Measure counts. Within that it
-//     keeps grapheme clusters whole (found by rivo/uniseg), because phones draw
-//     segments that arrive late, and one shows half a family otherwise.
+//     keeps grapheme clusters whole, because phones draw segments that arrive late,
+//     and one shows half a family otherwise. uniseg is asked only around cuts where a
+//     mark, a joiner or the like stands: everywhere else it is plain what it would say.
 //   - A byte that isn't valid UTF-8 counts, and is sent, as U+FFFD.
 //   - ESC as a character of the text is not GSM-7: on the air it would swallow
 //     the next letter. Neither is TAB.
 //   - Smart is all or nothing, see there. Links must arrive as written, so one
-//     that needs UCS-2 leaves the whole text alone. Signs that could change a
-//     meaning when flattened (½, ², °, ©) have no replacement. ẞ becomes SS.
+//     that needs UCS-2 leaves the whole text alone; so does a mere host name, and what
+//     looks like one ("reçu.Merci"): a link that leads elsewhere is worse than a dear
+//     text. Signs that could change a meaning when flattened (½, ², °, ©) have no
+//     replacement. ẞ becomes SS.
+//   - Positions come as byte offsets and as UTF-16 code units, which is how browsers
+//     index the text in an editor.
 //   - No national language tables (TS 23.038 §6.2.1.2): there is none for
 //     German, French or Italian, and gateways here refuse them.
-//   - No limit on the number of segments: 255 is the header's, ten is a habit of
-//     gateways, and both are the caller's to enforce.
+//   - MaxParts is the header's limit, so there are no parts beyond it. Ten is a habit of
+//     gateways and the caller's to enforce.
 //
 // # Speed
 //

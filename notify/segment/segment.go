@@ -81,16 +81,16 @@ func Measure(body string) Result { return Options{}.Measure(body) }
 // without allocating. See Count for the rules.
 func (o Options) Measure(body string) Result {
 	_, per := o.Limits(GSM7)
-	// pads counts septets left empty because an ESC pair did not fit: only a
-	// pair that starts on the last septet of a segment costs one, so a division
-	// per pair replaces bookkeeping per character.
-	units, pads, pairs := 0, 0, 0
+	// pads counts septets left empty because an ESC pair did not fit: only a pair that
+	// starts on the last septet of a segment costs one, so looking at pairs alone
+	// replaces bookkeeping per character. end is where the segment ends in which the
+	// last pair was.
+	units, pads, pairs, end := 0, 0, 0, per
 	for i := 0; i < len(body); {
 		cost := runLength[body[i]]
 		if cost == 1 {
 			start := i
-			for i++; i < len(body) && runLength[body[i]] == 1; i++ {
-			}
+			i = singles(body, i+1)
 			units += i - start
 			continue
 		}
@@ -108,7 +108,10 @@ func (o Options) Measure(body string) Result {
 				continue
 			}
 		}
-		if (units+pads)%per == per-1 {
+		for end <= units+pads {
+			end += per
+		}
+		if units+pads == end-1 {
 			pads++
 		}
 		units += 2
@@ -142,29 +145,55 @@ func lookup(body string, i int) (code byte, size int) {
 // of them a surrogate.
 func (o Options) measureUCS2(body string, i, units int) Result {
 	_, per := o.Limits(UCS2)
-	pads := 0
+	from, before := i, units
+	pads, end := 0, per // as in Measure, for surrogate pairs
+	state := uint64(accept)
 	for i < len(body) {
-		b := body[i]
-		if b < utf8.RuneSelf {
-			start := i
-			for i++; i < len(body) && body[i] < utf8.RuneSelf; i++ {
+		stop := min(i+8, len(body))
+		if i+8 <= len(body) {
+			w := word(body, i)
+			state = check(state, w)
+			// Where the segment ends beyond this word, no pair can meet its end.
+			if n := codeUnits(w); units+pads+n < end {
+				units += n
+				i = stop
+				continue
 			}
-			units += i - start
-			continue
+		} else {
+			for _, b := range []byte(body[i:stop]) {
+				state = checkByte(state, b)
+			}
 		}
-		if b >= 0xC2 && b < 0xE0 && i+1 < len(body) && body[i+1]&0xC0 == 0x80 {
-			units++
-			i += 2
-			continue
-		}
-		_, size := utf8.DecodeRuneInString(body[i:])
-		if size == 4 { // beyond the BMP
-			if (units+pads)%per == per-1 {
+		for ; i < stop; i++ {
+			cost := leadUnits(body[i])
+			for end <= units+pads {
+				end += per
+			}
+			if cost == 2 && units+pads == end-1 {
 				pads++
 			}
-			units++
+			units += cost
 		}
-		units++
+		for end <= units+pads {
+			end += per
+		}
+	}
+	if state&63 != accept {
+		return o.measureBroken(body, from, before)
+	}
+	return o.result(UCS2, units, pads)
+}
+
+// measureBroken is measureUCS2 for what isn't valid UTF-8.
+func (o Options) measureBroken(body string, i, units int) Result {
+	_, per := o.Limits(UCS2)
+	pads := 0
+	for i < len(body) {
+		size, cost := wide(body, i)
+		if cost == 2 && (units+pads)%per == per-1 {
+			pads++
+		}
+		units += cost
 		i += size
 	}
 	return o.result(UCS2, units, pads)

@@ -25,6 +25,7 @@ const (
 // Change is one replacement Smart made, for showing it to the author.
 type Change struct {
 	Start int    // byte offset in the original text
+	Unit  int    // the same in UTF-16 code units: an index into a JavaScript string
 	From  string // what stood there
 	To    string // what is sent; empty where an invisible character was dropped
 }
@@ -42,12 +43,13 @@ func Smart(body string, tier Tier) (text string, changes []Change) {
 	}
 	var out strings.Builder
 	out.Grow(len(body) + 8)
-	var verbatim spans
-	found := false
+	verbatim := links{body: body}
+	units := 0
 	for i := 0; i < len(body); {
 		if cost := runLength[body[i]]; cost != 0 && nextIsASCII(body, i) {
 			out.WriteByte(body[i])
 			i++
+			units++
 			continue
 		}
 		unit := body[i : i+normUnit(body, i)]
@@ -55,20 +57,29 @@ func Smart(body string, tier Tier) (text string, changes []Change) {
 			if !ok {
 				return body, nil
 			}
-			if !found {
-				verbatim, found = links(body), true
-			}
 			if verbatim.overlap(i, i+len(unit)) {
 				return body, nil
 			}
-			changes = append(changes, Change{Start: i, From: unit, To: to})
+			changes = append(changes, Change{Start: i, Unit: units, From: unit, To: to})
 			out.WriteString(to)
 		} else {
 			out.WriteString(unit)
 		}
 		i += len(unit)
+		units += utf16Len(unit)
 	}
 	return out.String(), changes
+}
+
+// utf16Len counts code units.
+func utf16Len(s string) (n int) {
+	for _, r := range s {
+		n++
+		if r > 0xFFFF {
+			n++
+		}
+	}
+	return n
 }
 
 // nextIsASCII reports whether the ASCII character at i stands alone, that is, no

@@ -3,6 +3,7 @@ package segment_test
 import (
 	"strings"
 	"testing"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -47,6 +48,13 @@ func TestSmart(t *testing.T) {
 		{"www", "www.praxis.ch/„x“y …", same, same},
 		{"bare host with path", "praxis.ch/a–b", same, same},
 		{"invisible in a URL", "https://praxis.ch/a\u200bb", same, same},
+		{"bare host name", "Termin auf forêt.ch …", same, same},
+		{"bare host name, decomposed", "mu\u0308ller.example – ja", same, same},
+		{"what only looks like a host", "reçu.Merci d’avance", same, same},
+		{"an apostrophe after what looks like a host", "Dr.Keller’s …", "Dr.Keller's ...", "Dr.Keller's ..."},
+		{"abbreviations are no hosts", "z.B. 14.30 Uhr – ok", "z.B. 14.30 Uhr - ok", "z.B. 14.30 Uhr - ok"},
+		{"a link in one word frees no other", "https://a.ch/x b–c http://d.ch/x–y", same, same},
+		{"a link in angle brackets", "<https://a.ch/x>–ok", "<https://a.ch/x>-ok", "<https://a.ch/x>-ok"},
 		{"e-mail address", "forêt@praxis.ch …", same, same},
 		{"quoted URL", "„https://praxis.ch/a“ – ja", `"https://praxis.ch/a" - ja`, `"https://praxis.ch/a" - ja`},
 		{"dots after a URL", "https://praxis.ch/a…", "https://praxis.ch/a...", "https://praxis.ch/a..."},
@@ -78,7 +86,7 @@ func apply(text string, changes []segment.Change) string {
 	var b strings.Builder
 	pos := 0
 	for _, c := range changes {
-		if c.Start < pos || !strings.HasPrefix(text[c.Start:], c.From) {
+		if c.Start < pos || !strings.HasPrefix(text[c.Start:], c.From) || len(utf16.Encode([]rune(text[:c.Start]))) != c.Unit {
 			return "bad offset"
 		}
 		b.WriteString(text[pos:c.Start] + c.To)
@@ -92,9 +100,9 @@ func TestSmart_changes(t *testing.T) {
 	_, got := segment.Smart("a\u0308 – ok…\u200b", segment.Typographic)
 	want := []segment.Change{
 		{Start: 0, From: "a\u0308", To: "ä"},
-		{Start: 4, From: "–", To: "-"},
-		{Start: 10, From: "…", To: "..."},
-		{Start: 13, From: "\u200b", To: ""},
+		{Start: 4, Unit: 3, From: "–", To: "-"},
+		{Start: 10, Unit: 7, From: "…", To: "..."},
+		{Start: 13, Unit: 8, From: "\u200b", To: ""},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -143,6 +151,45 @@ func FuzzSmart(f *testing.F) {
 	f.Add("x\u0302\xff", uint8(1))
 	f.Fuzz(func(t *testing.T, s string, tier uint8) {
 		checkSmart(t, s, segment.Tier(tier%3))
+	})
+}
+
+// What a phone makes tappable arrives as it was written, whatever surrounds it.
+func TestSmart_linksStay(t *testing.T) {
+	t.Parallel()
+	address := rapid.SampledFrom([]string{"https://praxis.ch/a?b=1", "www.praxis.ch", "praxis.ch/é", "forêt.ch", "a@praxis.ch", "http://é.ch/„"})
+	around := rapid.SampledFrom([]string{" ", "\u00a0", "\u2003", "<", "\n", " – ", "… ", " „", "“ ", "’ "})
+	word := rapid.SampledFrom([]string{"Termin", "reçu", "l’été", "", "Mu\u0308ller", "…"})
+	rapid.Check(t, func(t *rapid.T) {
+		a := address.Draw(t, "address")
+		text := word.Draw(t, "before") + around.Draw(t, "left") + a + around.Draw(t, "right") + word.Draw(t, "after")
+		for _, tier := range []segment.Tier{segment.Typographic, segment.Accents} {
+			if got, _ := segment.Smart(text, tier); !strings.Contains(got, strings.TrimRight(a, "„")) {
+				t.Fatalf("%q became %q: %q is broken", text, got, a)
+			}
+		}
+	})
+}
+
+func FuzzOffenders(f *testing.F) {
+	f.Add("é’ê😀\u200bu\u0308\xff.")
+	f.Add("\xf0\x9f\x98")
+	f.Fuzz(func(t *testing.T, s string) {
+		all := segment.Offenders(s)
+		if (len(all) > 0) != (segment.Measure(s).Encoding == segment.UCS2) {
+			t.Fatalf("%q: %d offenders in %v", s, len(all), segment.Measure(s).Encoding)
+		}
+		before := -1
+		for _, o := range all {
+			if r, _ := utf8.DecodeRuneInString(s[o.Byte:]); r != o.Rune || segment.IsGSM7(r) || o.Byte <= before {
+				t.Fatalf("%q: %+v points at %q", s, o, r)
+			}
+			runes := []rune(s[:o.Byte])
+			if len(runes) != o.Index || len(utf16.Encode(runes)) != o.Unit {
+				t.Fatalf("%q: %+v after %d runes, %d units", s, o, len(runes), len(utf16.Encode(runes)))
+			}
+			before = o.Byte
+		}
 	})
 }
 

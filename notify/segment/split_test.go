@@ -58,10 +58,17 @@ type failer interface {
 func checkParts(t failer, text string, o segment.Options) []segment.Part {
 	t.Helper()
 	m := o.Measure(text)
-	enc, parts := segment.Split(text, o)
+	r, parts := segment.Split(text, o)
 	single, per := o.Limits(m.Encoding)
-	if enc != m.Encoding || len(parts) != m.Segments {
-		t.Fatalf("%q: %d parts in %v, measured %+v", text, len(parts), enc, m)
+	enc := r.Encoding
+	if m.Segments > segment.MaxParts {
+		if r != m || len(parts) != 0 {
+			t.Fatalf("%.60q: %d parts of %+v, measured %+v", text, len(parts), r, m)
+		}
+		return nil
+	}
+	if r != m || len(parts) != m.Segments {
+		t.Fatalf("%.60q: %d parts of %+v, measured %+v", text, len(parts), r, m)
 	}
 	limit := per
 	if len(parts) == 1 {
@@ -73,18 +80,18 @@ func checkParts(t failer, text string, o segment.Options) []segment.Part {
 		if enc == segment.GSM7 {
 			b, err := segment.EncodeGSM7(nil, p.Text(text))
 			if err != nil {
-				t.Fatalf("%q part %d: %v", text, i, err)
+				t.Fatalf("%.60q part %d: %v", text, i, err)
 			}
 			octets = len(b)
 		}
 		if p.Start != end || p.Units != octets || p.Units > limit {
-			t.Fatalf("%q part %d = %+v: begins at %d, has %d units of %d", text, i, p, end, octets, limit)
+			t.Fatalf("%.60q part %d = %+v: begins at %d, has %d units of %d", text, i, p, end, octets, limit)
 		}
 		end = p.End
 		units += p.Units
 	}
 	if end != len(text) || units != m.Units {
-		t.Fatalf("%q: parts end at %d of %d with %d units of %d", text, end, len(text), units, m.Units)
+		t.Fatalf("%.60q: parts end at %d of %d with %d units of %d", text, end, len(text), units, m.Units)
 	}
 	return parts
 }
@@ -105,7 +112,7 @@ func TestSplit_fewestBrokenClusters(t *testing.T) {
 	piece := rapid.SampledFrom([]string{"ж", "😀", "👍🏽", "🇨🇭", "e\u0301", "👩\u200d👩\u200d👧", "\r\n", "a"})
 	rapid.Check(t, func(t *rapid.T) {
 		text := "ж" + strings.Join(rapid.SliceOfN(piece, 20, 150).Draw(t, "pieces"), "")
-		o := segment.Options{}
+		o := segment.Options{Reference: rapid.SampledFrom([]segment.Reference{segment.Ref8, segment.Ref16}).Draw(t, "ref")}
 		parts := checkParts(t, text, o)
 		boundary := map[int]bool{0: true, len(text): true}
 		for rest, pos, state := text, 0, -1; rest != ""; {
@@ -120,14 +127,15 @@ func TestSplit_fewestBrokenClusters(t *testing.T) {
 				broken++
 			}
 		}
-		if want := fewestBroken(text, len(parts), boundary); broken != want {
+		_, per := o.Limits(segment.UCS2)
+		if want := fewestBroken(text, len(parts), per, boundary); broken != want {
 			t.Fatalf("%q: %d clusters broken, %d would do", text, broken, want)
 		}
 	})
 }
 
-// fewestBroken is a dynamic programme over all cuts into n parts of 67 units.
-func fewestBroken(text string, n int, boundary map[int]bool) int {
+// fewestBroken is a dynamic programme over all cuts into n parts of per units.
+func fewestBroken(text string, n, per int, boundary map[int]bool) int {
 	const never = 1 << 30
 	if n == 1 {
 		return 0
@@ -142,7 +150,7 @@ func fewestBroken(text string, n int, boundary map[int]bool) int {
 		next := map[int]int{}
 		for from, sofar := range best {
 			for _, to := range starts {
-				if to <= from || len(segment.EncodeUCS2(nil, text[from:to]))/2 > 67 {
+				if to <= from || len(segment.EncodeUCS2(nil, text[from:to]))/2 > per {
 					continue
 				}
 				cost := sofar
@@ -160,6 +168,44 @@ func fewestBroken(text string, n int, boundary map[int]bool) int {
 		return cost
 	}
 	return never
+}
+
+// The header numbers segments in an octet: what needs more has no parts, but a figure.
+func TestSplit_cap(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name     string
+		text     string
+		segments int
+		parts    int
+	}{
+		{"GSM-7, the most", strings.Repeat("a", 255*153), 255, 255},
+		{"GSM-7, one more", strings.Repeat("a", 255*153+1), 256, 0},
+		{"UCS-2, the most", strings.Repeat("ж", 255*67), 255, 255},
+		{"UCS-2, one more", strings.Repeat("ж", 255*67+1), 256, 0},
+		{"flags that break everywhere", strings.Repeat("🇨🇭", 5000), 304, 0},
+	} {
+		dst := make([]segment.Part, 1, 4)
+		r, parts := segment.AppendParts(dst, tt.text, segment.Options{})
+		if r.Segments != tt.segments || len(parts) != 1+tt.parts || r != segment.Measure(tt.text) {
+			t.Errorf("%s: %d segments, %d parts; want %d, %d", tt.name, r.Segments, len(parts)-1, tt.segments, tt.parts)
+		}
+	}
+}
+
+func TestNoAllocation(t *testing.T) {
+	room := make([]segment.Part, 0, segment.MaxParts)
+	for _, text := range []string{
+		"", "Grüezi €", strings.Repeat("Grüezi € ", 100), strings.Repeat("für ж😀 ", 100), strings.Repeat("👩\u200d👩\u200d👧", 100),
+		strings.Repeat("a", 152) + "\r\n" + strings.Repeat("b", 500),
+	} {
+		if n := testing.AllocsPerRun(20, func() {
+			segment.Measure(text)
+			segment.AppendParts(room, text, segment.Options{})
+		}); n != 0 {
+			t.Errorf("%.10q: %v allocations", text, n)
+		}
+	}
 }
 
 func FuzzSplit(f *testing.F) {

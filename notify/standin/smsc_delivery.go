@@ -126,7 +126,8 @@ func (m MO) deliveries() (out []*delivery) {
 	if m.Ref16 {
 		o.Reference = segment.Ref16
 	}
-	enc, cuts := segment.Split(m.Body, o)
+	r, cuts := segment.Split(m.Body, o)
+	enc := r.Encoding
 	if m.Payload {
 		cuts = []segment.Part{{End: len(m.Body)}}
 	}

@@ -45,7 +45,7 @@ func (c *Carrier) encode(m notify.Message) (l letter, err error) {
 		l.validity = m.Expires.UTC().Format("060102150405") + "000+"
 	}
 	l.coding, l.parts = encodeBody(m.Body, c.cfg.Alphabet)
-	if len(l.parts) > 255 {
+	if len(l.parts) == 0 || len(l.parts) > segment.MaxParts {
 		return l, &notify.SendError{Kind: notify.ErrRejected, Err: errLong}
 	}
 	return l, nil
@@ -53,8 +53,8 @@ func (c *Carrier) encode(m notify.Message) (l letter, err error) {
 
 // encodeBody cuts body as segment.Split counts it and encodes the pieces.
 func encodeBody(body string, alphabet Alphabet) (coding byte, parts [][]byte) {
-	enc, cuts := segment.Split(body, segment.Options{})
-	if enc == segment.GSM7 {
+	r, cuts := segment.Split(body, segment.Options{})
+	if r.Encoding == segment.GSM7 {
 		if parts, ok := encodeParts(body, cuts, alphabet); ok {
 			return data.GSM7BITCoding, parts
 		}
