@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 )
@@ -28,6 +29,7 @@ type benchDispatchCmd struct {
 	Callers  int `default:"2000" help:"Receipts that are brought at once, as by the binds of a gateway."`
 	Binds    int `default:"4" help:"SMPP connections."`
 	Under    int `name:"smpp-window" default:"500" help:"submit_sm under way on each SMPP connection."`
+	Rate     int `default:"200" help:"The campaign's route a second time with this limit, in parts a second; 0 leaves that out."`
 	Reminder int `name:"reminders" default:"50" help:"Reminders sent past the campaign, half of them of the campaign's own account."`
 }
 
@@ -50,7 +52,8 @@ func (c *benchDispatchCmd) Run(ctx context.Context, std stdio) (err error) {
 	if c.Messages < 1 || c.Accounts < 1 || c.Runs < 1 || c.Window < 1 || c.Callers < 1 || c.Finished < 0 || c.Reminder < 1 {
 		return errors.New("messages, accounts, runs, window, callers and reminders must be at least 1")
 	}
-	b := &bench{benchDispatchCmd: c, std: std, began: time.Now()}
+	b := &bench{benchDispatchCmd: c, std: std, began: time.Now(),
+		log: slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: slog.LevelWarn}))}
 	b.say("starting PostgreSQL")
 	if b.place, err = openBenchPlace(ctx, c.DatabaseURL); err != nil {
 		return err
@@ -75,6 +78,7 @@ func (c *benchDispatchCmd) Run(ctx context.Context, std stdio) (err error) {
 type bench struct {
 	*benchDispatchCmd
 	std   stdio
+	log   *slog.Logger // of the product, warnings and worse
 	place *benchPlace
 	began time.Time
 }
@@ -84,8 +88,8 @@ func (b *bench) say(format string, args ...any) {
 	fmt.Fprintf(b.std.err, "%6.1fs  %s\n", time.Since(b.began).Seconds(), fmt.Sprintf(format, args...))
 }
 
-func (b *bench) measure(ctx context.Context) (*benchReport, error) {
-	r := &benchReport{Bench: "dispatch", Began: b.began.UTC().Truncate(time.Second), Machine: benchMachine(ctx, b.place), Settings: b.settings()}
+func (b *bench) measure(ctx context.Context) (r *benchReport, err error) {
+	r = &benchReport{Bench: "dispatch", Began: b.began.UTC().Truncate(time.Second), Machine: benchMachine(ctx, b.place), Settings: b.settings()}
 	if slices.Contains(b.Parts, "store") {
 		rounds := []benchRound{{messages: b.Messages, accounts: b.Accounts}}
 		if !b.Quick && b.Accounts != manyAccounts {
@@ -100,6 +104,24 @@ func (b *bench) measure(ctx context.Context) (*benchReport, error) {
 				return nil, err
 			}
 			r.Store = append(r.Store, s)
+		}
+	}
+	if slices.Contains(b.Parts, "smpp") {
+		if r.SMPP, err = b.smpp(ctx); err != nil {
+			return nil, fmt.Errorf("over SMPP: %w", err)
+		}
+	}
+	if slices.Contains(b.Parts, "latency") {
+		rates := []int{0}
+		if b.Rate > 0 {
+			rates = append(rates, b.Rate)
+		}
+		for _, rate := range rates {
+			l, err := b.latency(ctx, rate)
+			if err != nil {
+				return nil, fmt.Errorf("past a campaign: %w", err)
+			}
+			r.Latency = append(r.Latency, l)
 		}
 	}
 	return r, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -61,7 +62,6 @@ type benchEngine struct {
 	drop            func(context.Context) error
 	accounts        int
 	loads           int // loads so far
-	finished        int // messages that were there at the beginning
 }
 
 func (b *bench) newEngine(ctx context.Context, round benchRound) (e *benchEngine, err error) {
@@ -108,7 +108,7 @@ func (e *benchEngine) close(ctx context.Context) error {
 // config is the dispatcher's and the desk's, as `rappel serve` makes it but for what the
 // flags say.
 func (e *benchEngine) config(b *bench, carriers ...notify.Carrier) notify.Config {
-	return notify.Config{DB: e.dispatch, Carriers: carriers, Workers: b.Workers, Batch: b.Batch}
+	return notify.Config{DB: e.dispatch, Carriers: carriers, Workers: b.Workers, Batch: b.Batch, Log: b.log}
 }
 
 // cycle runs the three phases.
@@ -226,11 +226,12 @@ func (e *benchEngine) receipts(ctx context.Context, b *bench, all []notify.Recei
 
 // benchLoad is messages to enqueue.
 type benchLoad struct {
-	e      *benchEngine
-	outbox *notify.Outbox
-	series string
-	n      int
-	kind   notify.Kind
+	e       *benchEngine
+	outbox  *notify.Outbox
+	series  string
+	n       int
+	kind    notify.Kind
+	account int64 // all of one account; 0 spreads them
 }
 
 func (e *benchEngine) newLoad(n int, kind notify.Kind) *benchLoad {
@@ -240,20 +241,20 @@ func (e *benchEngine) newLoad(n int, kind notify.Kind) *benchLoad {
 
 // enqueue puts all of it into the queue, so many a transaction.
 func (l *benchLoad) enqueue(ctx context.Context, connections, batch int) error {
-	return inParallel(connections, benchChunks(l.n, batch), func(c benchChunk) error { return l.chunk(ctx, c) })
+	return inParallel(connections, benchChunks(l.n, batch), func(c benchChunk) error { return l.chunk(ctx, c, l.account) })
 }
 
-func (l *benchLoad) chunk(ctx context.Context, c benchChunk) error {
+// chunk enqueues c in one transaction, all for account, or spread if that is 0.
+func (l *benchLoad) chunk(ctx context.Context, c benchChunk, account int64) error {
 	now := time.Now()
 	tx, err := l.e.owner.BeginTxx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	for from := c.from; from < c.to; {
-		m := benchMessage(l.series, from, l.n, l.e.accounts, l.kind, now)
-		same := []notify.NewMessage{m}
+		same := []notify.NewMessage{l.message(from, account, now)}
 		for from++; from < c.to; from++ {
-			m := benchMessage(l.series, from, l.n, l.e.accounts, l.kind, now)
+			m := l.message(from, account, now)
 			if m.AccountID != same[0].AccountID {
 				break
 			}
@@ -264,4 +265,16 @@ func (l *benchLoad) chunk(ctx context.Context, c benchChunk) error {
 		}
 	}
 	return tx.Commit()
+}
+
+// message is the i-th, of account, or of the one whose turn it is if that is 0.
+func (l *benchLoad) message(i int, account int64, now time.Time) notify.NewMessage {
+	m := notify.NewMessage{
+		AccountID: account, Kind: l.kind, Reference: l.series + strconv.Itoa(i), Origin: notify.OriginAPI,
+		Recipient: benchRecipient(i), Sender: "Praxis", Body: benchBody, Expires: now.Add(24 * time.Hour),
+	}
+	if m.AccountID == 0 {
+		m.AccountID = benchAccount(i, l.n, l.e.accounts)
+	}
+	return m
 }

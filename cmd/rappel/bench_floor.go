@@ -156,10 +156,10 @@ func (f *benchFloor) insert(ctx context.Context, n, accounts int) error {
 func (f *benchFloor) copyIn(ctx context.Context, tx *sql.Tx, c benchChunk, n, accounts int) error {
 	now := time.Now()
 	return errors.Join(
-		copyRows(ctx, tx, pq.CopyIn("floor_messages", "id", "account_id", "recipient", "sender", "body", "created_at"), c, func(i int) []any {
+		copyRows(ctx, tx, `COPY floor_messages (id, account_id, recipient, sender, body, created_at) FROM STDIN`, c, func(i int) []any {
 			return []any{f.last + int64(i) + 1, benchAccount(i, n, accounts), benchRecipient(i), "Praxis", benchBody, now}
 		}),
-		copyRows(ctx, tx, pq.CopyIn("floor_queue", "id"), c, func(i int) []any { return []any{f.last + int64(i) + 1} }))
+		copyRows(ctx, tx, `COPY floor_queue (id) FROM STDIN`, c, func(i int) []any { return []any{f.last + int64(i) + 1} }))
 }
 
 func copyRows(ctx context.Context, tx *sql.Tx, query string, c benchChunk, row func(i int) []any) error {

@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"sync"
 	"time"
-
-	"rappel/notify"
 )
 
 // benchBody is 120 characters of GSM-7, as long as the texts others were measured with.
@@ -20,14 +18,6 @@ func benchRecipient(i int) string { return "+41" + strconv.Itoa(790_000_000+i%10
 // benchAccount is the account of the i-th of n messages. Those of an account follow each
 // other, as a calendar's reminders and a campaign's texts do.
 func benchAccount(i, n, accounts int) int64 { return 1 + int64(i)*int64(accounts)/int64(n) }
-
-// benchMessage is the i-th of n messages; series keeps the references of several loads apart.
-func benchMessage(series string, i, n, accounts int, kind notify.Kind, now time.Time) notify.NewMessage {
-	return notify.NewMessage{
-		AccountID: benchAccount(i, n, accounts), Kind: kind, Reference: series + strconv.Itoa(i), Origin: notify.OriginAPI,
-		Recipient: benchRecipient(i), Sender: "Praxis", Body: benchBody, Expires: now.Add(24 * time.Hour),
-	}
-}
 
 const carrierIDLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 

@@ -21,6 +21,8 @@ type benchReport struct {
 	Machine  benchMachineFacts `json:"machine"`
 	Settings benchSettings     `json:"settings"`
 	Store    []*benchStore     `json:"store,omitempty"`
+	SMPP     *benchSMPP        `json:"smpp,omitempty"`
+	Latency  []*benchLatency   `json:"latency,omitempty"`
 }
 
 // benchMachineFacts says where it was measured.
@@ -155,5 +157,62 @@ func (r *benchReport) print(w io.Writer) error {
 			return err
 		}
 	}
+	if err := r.SMPP.print(w, t); err != nil {
+		return err
+	}
+	return printLatency(w, t, r.Latency)
+}
+
+func (s *benchSMPP) print(w io.Writer, t *tabwriter.Writer) error {
+	if s == nil {
+		return nil
+	}
+	fmt.Fprintf(w, "\nOver SMPP with receipts, %d accounts, %d binds, window %d each\n", s.Accounts, s.Binds, s.Window)
+	fmt.Fprintln(t, "\tmessages\ta second\tenqueue to accepted p50\tp99\tpeak memory\tpeak heap\tcores of rappel\tof all\t")
+	for _, f := range []struct {
+		name string
+		*benchFlow
+	}{{"flood", s.Flood}, {"paced", s.Paced}} {
+		fmt.Fprintf(t, "%s\t%d\t%s\t%.0f ms\t%.0f ms\t%s\t%s\t%.1f\t%.1f\t\n", f.name, f.Messages, thousands(f.PerSecond), f.Accepted.P50, f.Accepted.P99,
+			megabytes(f.PeakRSS), megabytes(f.PeakHeap), f.ProcessCores, f.MachineCores)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, f := range []struct {
+		name string
+		*benchFlow
+	}{{"flood", s.Flood}, {"paced", s.Paced}} {
+		fmt.Fprintf(w, "memory, %s:", f.name)
+		for _, m := range f.Memory {
+			fmt.Fprintf(w, "  %d %% %s", m.Percent, megabytes(m.RSS))
+		}
+		if _, err := fmt.Fprintln(w); err != nil {
+			return err
+		}
+	}
 	return nil
 }
+
+func printLatency(w io.Writer, t *tabwriter.Writer, all []*benchLatency) error {
+	for _, l := range all {
+		limit := "as fast as it goes"
+		if l.Rate > 0 {
+			limit = fmt.Sprintf("at %d parts a second", l.Rate)
+		}
+		fmt.Fprintf(w, "\nA reminder past a campaign of %d, route %s (commit to accepted)\n", l.Campaign, limit)
+		fmt.Fprintln(t, "\treminders\tp50\tp99\tmax\t")
+		for _, side := range []struct {
+			name string
+			benchTimes
+		}{{"other accounts", l.Other}, {"the campaign's account", l.Same}} {
+			fmt.Fprintf(t, "%s\t%d\t%.0f ms\t%.0f ms\t%.0f ms\t\n", side.name, side.Count, side.P50, side.P99, side.Max)
+		}
+		if err := t.Flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func megabytes(n int64) string { return fmt.Sprintf("%d MB", n>>20) }
