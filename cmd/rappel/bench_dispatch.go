@@ -53,7 +53,7 @@ func (c *benchDispatchCmd) Run(ctx context.Context, std stdio) (err error) {
 		return errors.New("messages, accounts, runs, window, callers and reminders must be at least 1")
 	}
 	b := &bench{benchDispatchCmd: c, std: std, began: time.Now(),
-		log: slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+		log: newBenchLog(std.err)}
 	b.say("starting PostgreSQL")
 	if b.place, err = openBenchPlace(ctx, c.DatabaseURL); err != nil {
 		return err
