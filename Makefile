@@ -25,7 +25,7 @@ tools:
 	@bash .deploy/setup.sh postgresql
 
 tools-test:
-	@bash .deploy/setup.sh postgresql chromium gcc
+	@bash .deploy/setup.sh postgresql chromium gcc axe
 
 run: tools
 	@echo "building; the first time takes about five minutes (Microsoft's Graph SDK), then seconds"

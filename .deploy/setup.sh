@@ -1,7 +1,14 @@
 #!/usr/bin/env bash
 # Installs what the named parts need and this machine lacks, from Debian's packages,
 # and says so. Where that is not possible it prints what to install and fails.
+# The part "axe" fetches axe-core, which tests accessibility, from npm into .cache.
 set -eu
+
+# To raise it: npm view axe-core@VERSION dist.integrity
+axe_version=4.14.1
+axe_sha512=FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ==
+cache=$(cd "$(dirname "$0")/.." && pwd)/.cache
+axe=$cache/axe-core-$axe_version.min.js
 
 need=()
 say() { printf 'setup: %s\n' "$*"; }
@@ -16,10 +23,39 @@ for part in "$@"; do
       command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || need+=(chromium) ;;
     gcc)
       command -v "${CC:-gcc}" >/dev/null || need+=(gcc libc6-dev) ;;
+    axe)
+      # npm only where it must be fetched, for Debian's brings much along.
+      [ -f "$axe" ] || command -v npm >/dev/null || need+=(npm) ;;
     *) say "unknown part $part"; exit 2 ;;
   esac
 done
-[ ${#need[@]} -gt 0 ] || exit 0
+
+# fetch_axe puts axe-core where its tests look for it. What npm hands out is used only if
+# it is, byte for byte, what was looked at when the version was chosen.
+fetch_axe() {
+  case " $1 " in *" axe "*) ;; *) return 0 ;; esac
+  if [ -f "$axe" ]; then return 0; fi
+  say "fetching axe-core $axe_version from npm"
+  mkdir -p "$cache"
+  local dir sum
+  dir=$(mktemp -d "$cache/axe.XXXXXX")
+  if ! (cd "$dir" && npm pack --silent --ignore-scripts "axe-core@$axe_version" >/dev/null 2>npm.log); then
+    tail -n 5 "$dir/npm.log"; rm -rf "$dir"
+    say "npm could not fetch axe-core $axe_version; is its registry reachable?"
+    return 1
+  fi
+  sum=$(sha512sum <"$dir/axe-core-$axe_version.tgz" | cut -d ' ' -f 1)
+  if [ "$sum" != "$(printf %s "$axe_sha512" | base64 -d | od -An -v -tx1 | tr -d ' \n')" ]; then
+    rm -rf "$dir"
+    say "axe-core $axe_version is not what it was (SHA-512 $sum): not used"
+    return 1
+  fi
+  tar -xzf "$dir/axe-core-$axe_version.tgz" -C "$dir" package/axe.min.js
+  mv "$dir/package/axe.min.js" "$axe" # in one step: tests may look already
+  rm -rf "$dir"
+}
+
+if [ ${#need[@]} -eq 0 ]; then fetch_axe "$*"; exit; fi
 
 sudo=()
 if [ "$(id -u)" -ne 0 ]; then
@@ -46,4 +82,5 @@ rm -f /tmp/rappel-setup.$$
 if [ ${#sudo[@]} -eq 0 ] && command -v pg_ctlcluster >/dev/null && [ "${CI:-}" = true ]; then
   for v in /etc/postgresql/*/main; do [ -d "$v" ] && pg_ctlcluster "$(basename "$(dirname "$v")")" main stop >/dev/null 2>&1 || true; done
 fi
+fetch_axe "$*"
 say "done"

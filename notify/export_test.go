@@ -1,6 +1,10 @@
 package notify
 
-import "time"
+import (
+	"time"
+
+	"github.com/jmoiron/sqlx"
+)
 
 // SetRecordPauses shortens the waits between tries to record, and makes them fewer.
 func SetRecordPauses(d *Dispatcher, pauses ...time.Duration) { d.recordPauses = pauses }
@@ -10,3 +14,6 @@ var Backoff = backoff
 
 // MayReplace is the condition that stands for Status.After in SQL.
 const MayReplace = mayReplace
+
+// NewStoreLooking returns a Store whose sifted pages look at that many messages.
+func NewStoreLooking(db *sqlx.DB, look int) *Store { return &Store{db: db, look: look} }

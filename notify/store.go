@@ -5,12 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"iter"
-	"strings"
 	"time"
 
 	"github.com/jmoiron/sqlx"
-	"github.com/lib/pq"
 
 	"rappel/migrations"
 	"rappel/notify/segment"
@@ -42,24 +39,6 @@ type Entry struct {
 	StatusAt   time.Time        `db:"status_at"` // CreatedAt until something happened
 }
 
-// Cursor is where a page of the log ends. The zero value is the beginning.
-type Cursor struct {
-	CreatedAt time.Time
-	ID        int64
-}
-
-// Filter narrows the log. Zero fields don't narrow.
-type Filter struct {
-	Statuses  []Status
-	Recipient string    // E.164, exactly
-	Text      string    // part of the body, the recipient or the sender, in any case
-	From, To  time.Time // created in [From, To)
-	Origin    Origin
-	OriginID  int64
-	After     Cursor // continue behind this entry
-	Limit     int    // of one page; 0 = 50, at most 1000
-}
-
 // HistoryEntry is one step in a message's life.
 type HistoryEntry struct {
 	At     time.Time `db:"at"`
@@ -72,124 +51,27 @@ type HistoryEntry struct {
 type Detail struct {
 	Entry
 	Queued     bool       // waiting for its time or its turn
+	NextAt     *time.Time // queued: when it is tried at the earliest
 	DecideAt   *time.Time // unanswered: until then evidence is awaited
-	History    []HistoryEntry
 	FreshUntil *time.Time
+	History    []HistoryEntry
 }
 
 // Store reads the message log. It works on either pool; each call is one transaction
 // of the account it names.
-type Store struct{ db *sqlx.DB }
+type Store struct {
+	db   *sqlx.DB
+	look int // how many messages a page of a sifted list looks at
+}
 
 // NewStore returns a Store on db.
-func NewStore(db *sqlx.DB) *Store { return &Store{db: db} }
+func NewStore(db *sqlx.DB) *Store { return &Store{db: db, look: lookMost} }
 
 const entryColumns = `m.account_id, m.id, m.kind, m.reference, m.origin, m.origin_id, m.recipient, m.sender, m.body,
 	m.encoding, m.segments, m.units, m.send_at, m.expires_at, m.created_at,
 	COALESCE(s.status, 0) AS status, COALESCE(s.reason, '') AS reason, COALESCE(s.code, '') AS code,
 	COALESCE(s.carrier, '') AS carrier, COALESCE(s.attempts, 0) AS attempts, s.accepted_at,
 	COALESCE(s.status_at, m.created_at) AS status_at`
-
-const (
-	defaultPage = 50
-	largestPage = 1000
-)
-
-// List returns one page of account's log, newest first. next continues it; ok is false
-// on the last page. There is no total: counting would read everything on every page.
-func (s *Store) List(ctx context.Context, account int64, f Filter) (page []Entry, next Cursor, ok bool, err error) {
-	limit := f.Limit
-	if limit <= 0 {
-		limit = defaultPage
-	}
-	limit = min(limit, largestPage)
-	where, args := f.where(account)
-	args = append(args, limit+1) // one more tells whether there is a next page
-	query := `SELECT ` + entryColumns + ` FROM messages m LEFT JOIN sent s ON s.account_id = m.account_id AND s.message_id = m.id AND s.account_id = $1
-		WHERE ` + where + fmt.Sprintf(` ORDER BY m.created_at DESC, m.id DESC LIMIT $%d`, len(args))
-	err = migrations.InAccount(ctx, s.db, account, func(tx *sqlx.Tx) error {
-		return tx.SelectContext(ctx, &page, query, args...)
-	})
-	if err != nil {
-		return nil, Cursor{}, false, fmt.Errorf("list messages: %w", err)
-	}
-	if len(page) > limit {
-		page, ok = page[:limit], true
-		last := page[limit-1]
-		next = Cursor{CreatedAt: last.CreatedAt, ID: last.ID}
-	}
-	return page, next, ok, nil
-}
-
-// where builds the condition; $1 is the account.
-func (f Filter) where(account int64) (string, []any) {
-	args := []any{account}
-	conds := []string{"m.account_id = $1"}
-	add := func(cond string, values ...any) {
-		for _, v := range values {
-			args = append(args, v)
-			cond = strings.Replace(cond, "?", fmt.Sprintf("$%d", len(args)), 1)
-		}
-		conds = append(conds, cond)
-	}
-	if len(f.Statuses) > 0 {
-		codes := make([]int64, len(f.Statuses))
-		for i, s := range f.Statuses {
-			codes[i] = int64(s)
-		}
-		add("COALESCE(s.status, 0) = ANY(CAST(? AS smallint[]))", pq.Array(codes))
-	}
-	if f.Recipient != "" {
-		add("m.recipient = ?", f.Recipient)
-	}
-	if f.Text != "" {
-		// strpos rather than LIKE: nothing in what people type is a wildcard.
-		add("strpos(lower(m.body || ' ' || m.recipient || ' ' || m.sender), lower(?)) > 0", f.Text)
-	}
-	if !f.From.IsZero() {
-		add("m.created_at >= ?", f.From)
-	}
-	if !f.To.IsZero() {
-		add("m.created_at < ?", f.To)
-	}
-	if f.Origin != "" {
-		add("m.origin = ?", f.Origin)
-	}
-	if f.OriginID != 0 {
-		add("m.origin_id = ?", f.OriginID)
-	}
-	if f.After != (Cursor{}) {
-		add("(m.created_at, m.id) < (?, ?)", f.After.CreatedAt, f.After.ID)
-	}
-	return strings.Join(conds, " AND "), args
-}
-
-// Export goes through all of the log that f selects, newest first, a page at a time:
-// memory stays flat and no transaction stays open while the reader writes. f.Limit is
-// the size of those pages. An error ends it.
-func (s *Store) Export(ctx context.Context, account int64, f Filter) iter.Seq2[Entry, error] {
-	if f.Limit <= 0 {
-		f.Limit = largestPage
-	}
-	return func(yield func(Entry, error) bool) {
-		for {
-			page, next, more, err := s.List(ctx, account, f)
-			if err != nil {
-				yield(Entry{}, err)
-				return
-			}
-			for _, e := range page {
-				if !yield(e, nil) {
-					return
-				}
-			}
-			if !more {
-				return
-			}
-			f.After = next
-		}
-	}
-}
 
 // Get returns a message with its history, or ErrNotFound.
 //
@@ -208,18 +90,18 @@ func (s *Store) Get(ctx context.Context, ref MessageRef) (Detail, error) {
 			return err
 		}
 		var more struct {
-			Queued     bool
+			NextAt     *time.Time `db:"next_at"`
 			DecideAt   *time.Time `db:"decide_at"`
 			FreshUntil *time.Time `db:"fresh_until"`
 		}
 		err = tx.GetContext(ctx, &more, `SELECT
-			EXISTS (SELECT 1 FROM queue q WHERE q.account_id = $1 AND q.message_id = $2) AS queued,
+			(SELECT q.send_at FROM queue q WHERE q.account_id = $1 AND q.message_id = $2) AS next_at,
 			(SELECT u.decide_at FROM unanswered u WHERE u.account_id = $1 AND u.message_id = $2) AS decide_at,
 			(SELECT m.fresh_until FROM messages m WHERE m.account_id = $1 AND m.id = $2) AS fresh_until`, ref.AccountID, ref.ID)
 		if err != nil {
 			return err
 		}
-		d.Queued, d.DecideAt, d.FreshUntil = more.Queued, more.DecideAt, more.FreshUntil
+		d.Queued, d.NextAt, d.DecideAt, d.FreshUntil = more.NextAt != nil, more.NextAt, more.DecideAt, more.FreshUntil
 		return tx.SelectContext(ctx, &d.History, `SELECT at, what, status, code FROM message_events
 			WHERE account_id = $1 AND message_id = $2 ORDER BY id`, ref.AccountID, ref.ID)
 	})
@@ -228,29 +110,6 @@ func (s *Store) Get(ctx context.Context, ref MessageRef) (Detail, error) {
 	}
 	d.History = d.Entry.history(d.History)
 	return d, nil
-}
-
-// Counts returns how many of account's messages created in [from, to) have each
-// status. A zero instant leaves that side open.
-func (s *Store) Counts(ctx context.Context, account int64, from, to time.Time) (map[Status]int, error) {
-	where, args := Filter{From: from, To: to}.where(account)
-	var rows []struct {
-		Status Status
-		N      int
-	}
-	err := migrations.InAccount(ctx, s.db, account, func(tx *sqlx.Tx) error {
-		return tx.SelectContext(ctx, &rows, `SELECT COALESCE(s.status, 0) AS status, count(*) AS n FROM messages m
-			LEFT JOIN sent s ON s.account_id = m.account_id AND s.message_id = m.id AND s.account_id = $1
-			WHERE `+where+` GROUP BY 1`, args...)
-	})
-	if err != nil {
-		return nil, fmt.Errorf("count messages: %w", err)
-	}
-	counts := make(map[Status]int, len(rows))
-	for _, r := range rows {
-		counts[r.Status] = r.N
-	}
-	return counts, nil
 }
 
 // InboundEntry is a text somebody sent to the account.

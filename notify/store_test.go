@@ -52,11 +52,11 @@ func TestStore_List(t *testing.T) {
 		{"all, newest first", notify.Filter{}, ids(7, 6, 5, 4, 3, 2, 1, 0)},
 		{"one status", notify.Filter{Statuses: []notify.Status{notify.Expired}}, ids(5)},
 		{"not sent yet", notify.Filter{Statuses: []notify.Status{notify.NotSent, notify.Expired}}, ids(7, 5)},
-		{"recipient", notify.Filter{Recipient: "+41790000003"}, ids(3)},
+		{"recipient", notify.Filter{Recipients: []string{"+41790000003"}}, ids(3)},
 		{"text", notify.Filter{Text: "nr_4"}, ids(4)},
 		{"text is no pattern", notify.Filter{Text: "%"}, ids(6, 5, 4, 3, 2, 1, 0)},
 		{"text finds numbers", notify.Filter{Text: "9000000"}, ids(3)},
-		{"origin", notify.Filter{Origin: notify.OriginCampaign, OriginID: 9}, ids(3)},
+		{"origin", notify.Filter{Origin: notify.OriginCampaign, OriginIDs: []int64{9}}, ids(3)},
 		{"from and to", notify.Filter{From: epoch.Add(time.Minute), To: epoch.Add(2 * time.Minute)}, ids(3, 2)},
 		{"nothing", notify.Filter{Text: "nowhere"}, nil},
 	}
@@ -66,14 +66,14 @@ func TestStore_List(t *testing.T) {
 			f.Limit = limit
 			var got []int64
 			for {
-				page, next, more, err := store.List(ctx, 1, f)
+				page, err := store.List(ctx, 1, f)
 				if err != nil {
 					t.Fatal(err)
 				}
-				for _, e := range page {
+				for _, e := range page.Entries {
 					got = append(got, e.ID)
 				}
-				if f.After = next; !more {
+				if f.After = page.Next; !page.More {
 					break
 				}
 			}
@@ -94,11 +94,11 @@ func TestStore_List(t *testing.T) {
 			}
 		}
 	}
-	counts, err := store.Counts(ctx, 1, time.Time{}, time.Time{})
+	counts, err := store.Counts(ctx, 1, notify.Filter{}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(map[notify.Status]int{notify.NotSent: 1, notify.Sent: 6, notify.Expired: 1}, counts); diff != "" {
+	if diff := cmp.Diff(map[notify.Status]int{notify.NotSent: 1, notify.Sent: 6, notify.Expired: 1}, counts.By); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
 	if d, err := store.Get(ctx, waiting); err != nil || !d.Queued || whats(d) != "queued" {

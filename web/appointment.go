@@ -48,6 +48,7 @@ type appointmentDetailPage struct {
 	Preview   *textPreview    // what will be sent, or was
 	Rules     int             // enabled rules of the calendar
 	Reconnect bool            // its connection must be renewed
+	Texted    bool            // it has messages
 }
 
 // textPreview is one message as it will arrive, or did.
@@ -112,7 +113,7 @@ func (s *Server) appointmentDetail(w http.ResponseWriter, r *request) error {
 	}); err != nil {
 		return err
 	}
-	p.History = appointmentHistory(p.appointmentRow, messages)
+	p.History, p.Texted = appointmentHistory(p.appointmentRow, messages), len(messages) > 0
 	if p.Preview, err = s.appointmentPreview(r, p, set, messages); err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"encoding/csv"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -20,12 +19,13 @@ import (
 //
 // Ids for browser tests: form #filters with q, calendar, from, to, show, when; the
 // list in #list refreshes itself and has tr[data-appointment="<id>"] with .pill;
-// #total; #next; #export. On one appointment #why, #lines with li[data-reminder="<id>"],
+// #total; #next; #csv, #xlsx. On one appointment #why, #lines with li[data-reminder="<id>"],
 // #preview with .bubble, #history, and mark around the number in #texts.
 func (s *Server) appointmentRoutes() []route {
 	return []route{
 		{"GET /appointments", member, s.appointmentList},
-		{"GET /appointments/export.csv", member, s.appointmentExport},
+		{"GET /appointments/export.csv", member, s.appointmentCSV},
+		{"GET /appointments/export.xlsx", member, s.appointmentXLSX},
 		{"GET /appointments/{id}", member, s.appointmentDetail},
 	}
 }
@@ -64,7 +64,7 @@ type appointmentPage struct {
 	Next      string // URL of the next page, "" on the last
 	Searching bool   // the next page goes on searching
 	Self      string // URL of this page, for refreshing
-	Export    string
+	CSV, XLSX string
 	Watching  bool // some calendar is watched
 	Narrowed  bool // a filter narrows the list
 }
@@ -254,7 +254,7 @@ func (s *Server) appointmentList(w http.ResponseWriter, r *request) error {
 	v := r.URL.Query()
 	v.Del("after")
 	p.Narrowed = f.Q != "" || f.Calendar != 0 || f.Show != "all" || f.When == "send"
-	p.Export = "/appointments/export.csv?" + v.Encode()
+	p.CSV, p.XLSX = "/appointments/export.csv?"+v.Encode(), "/appointments/export.xlsx?"+v.Encode()
 	if more {
 		p.Searching = f.Q != "" && len(rows) < appointmentsPerPage
 		v.Set("after", fmt.Sprintf("%d.%d", next.Start.UnixMicro(), next.ID))
@@ -269,41 +269,43 @@ func (s *Server) appointmentList(w http.ResponseWriter, r *request) error {
 // exportMost bounds an export; no clinic has so many appointments in longestWindow.
 const exportMost = 100_000
 
-// appointmentExport streams the filtered list as CSV, in the form of messageExport.
-func (s *Server) appointmentExport(w http.ResponseWriter, r *request) error {
+// appointmentCSV streams the filtered list as it is read.
+func (s *Server) appointmentCSV(w http.ResponseWriter, r *request) error {
+	return s.appointmentExport(r, newCSVSheet(w, r.fileName("appointments", "csv")))
+}
+
+// appointmentXLSX is the filtered list as an Excel workbook.
+func (s *Server) appointmentXLSX(w http.ResponseWriter, r *request) error {
+	out, err := newXLSXSheet(w, r.fileName("appointments", "xlsx"))
+	if err != nil {
+		return err
+	}
+	return s.appointmentExport(r, out)
+}
+
+// appointmentExport writes what the filter shows, on all its pages.
+func (s *Server) appointmentExport(r *request, out sheet) error {
+	defer out.Abandon()
 	f, q := r.readAppointments()
 	q.After = appointmentCursor{}
-	out := csv.NewWriter(w)
-	out.Comma, out.UseCRLF = ';', true
 	began := false
-	begin := func() error {
-		began = true
-		w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-		w.Header().Set("Content-Disposition", `attachment; filename="rappel-`+r.now().Format(time.DateOnly)+`.csv"`)
-		if _, err := w.Write([]byte("\xef\xbb\xbf")); err != nil {
-			return err
-		}
-		var head []string
-		for _, c := range []string{"id", "start", "end", "calendar", "title", "recipient", "field", "reminder", "state", "why"} {
-			head = append(head, formulaSafe(r.say("appointments.column."+c)))
-		}
-		return out.Write(head)
-	}
 	for n := 0; n < exportMost; {
 		rows, next, more, err := s.scanAppointments(r, q, f.Q, scanChunk)
 		if err != nil {
-			if began { // half a file must not look like a whole one
-				panic(http.ErrAbortHandler)
-			}
 			return err
 		}
 		if !began {
-			if err := begin(); err != nil {
+			var head []any
+			for _, c := range []string{"id", "start", "end", "calendar", "title", "recipient", "field", "reminder", "state", "why"} {
+				head = append(head, r.say("appointments.column."+c))
+			}
+			if err := out.Row(head...); err != nil {
 				return err
 			}
+			began = true
 		}
 		for _, row := range rows {
-			if err := out.Write(r.exportRow(row)); err != nil {
+			if err := out.Row(r.exportRow(row)...); err != nil {
 				return err
 			}
 		}
@@ -313,13 +315,12 @@ func (s *Server) appointmentExport(w http.ResponseWriter, r *request) error {
 		}
 		q.After = next
 	}
-	out.Flush()
-	return out.Error()
+	return out.Close()
 }
 
 // exportRow is one appointment as a line of the export: of several reminders the next
 // planned one speaks, else the last.
-func (r *request) exportRow(row appointmentRow) []string {
+func (r *request) exportRow(row appointmentRow) []any {
 	e := row.Event
 	clock := "2006-01-02 15:04"
 	if e.AllDay {
@@ -347,8 +348,8 @@ func (r *request) exportRow(row appointmentRow) []string {
 			break
 		}
 	}
-	return []string{strconv.FormatInt(e.ID, 10), reminders.StartOf(e, r.Loc).In(r.Loc).Format(clock), e.End.In(r.Loc).Format(clock),
-		formulaSafe(row.Calendar.Name), formulaSafe(e.Title), row.Why.Recipient, field, at, state, why}
+	return []any{e.ID, reminders.StartOf(e, r.Loc).In(r.Loc).Format(clock), e.End.In(r.Loc).Format(clock),
+		row.Calendar.Name, e.Title, row.Why.Recipient, field, at, state, why}
 }
 
 // link is a URL of ours with a query.

@@ -111,11 +111,11 @@ func (s *Server) dashboard(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	week, err := s.Messages.Counts(ctx, account, today.AddDate(0, 0, 1-comingDays), today.AddDate(0, 0, 1))
+	week, err := s.Messages.Counts(ctx, account, notify.Filter{From: today.AddDate(0, 0, 1-comingDays), To: today.AddDate(0, 0, 1)}, 0)
 	if err != nil {
 		return err
 	}
-	recent, err := s.Messages.Counts(ctx, account, today.AddDate(0, 0, 1-failedLookout), today.AddDate(0, 0, 1))
+	recent, err := s.Messages.Counts(ctx, account, notify.Filter{From: today.AddDate(0, 0, 1-failedLookout), To: today.AddDate(0, 0, 1)}, 0)
 	if err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func (s *Server) dashboard(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	p := dashboardPage{Delivered: week[notify.Delivered], Failed: failures(week)}
+	p := dashboardPage{Delivered: week.By[notify.Delivered], Failed: failures(week.By)}
 	var counts []dayCount
 	var notices []noticeRow
 	var stuck int
@@ -181,7 +181,7 @@ func (s *Server) dashboard(w http.ResponseWriter, r *request) error {
 	p.NoNumberHref = link("/appointments", "show", "number", "from", day(today), "to", day(last))
 	p.Steps, p.Ready = firstSteps(conns, cals, templates, rules)
 	p.Troubles = r.troubles(troubleFacts{notices: notices, connections: conns, calendars: cals, rules: rules, templates: len(templates),
-		noNumber: p.NoNumber, noNumberHref: p.NoNumberHref, stuck: stuck, failed: failures(recent),
+		noNumber: p.NoNumber, noNumberHref: p.NoNumberHref, stuck: stuck, failed: failures(recent.By),
 		failedHref: link("/messages", "status", statusFailed, "from", day(today.AddDate(0, 0, 1-failedLookout)), "to", day(today)), ready: p.Ready})
 	p.chart(counts)
 	if r.fragment() {

@@ -61,3 +61,22 @@ func demoOf(c *clinic) *demo {
 	c.message(0, "+41791112266", "Terminerinnerung: Dienstag 2. Juni 2026, 8:00. Freundliche Grüsse, Praxis am See", at(0, 8, 30), notify.Sent, "")
 	return d
 }
+
+// waiting is a message that has not left, for that reason: unanswered ones await evidence,
+// those that are held wait for nothing, the others are in the queue.
+func (d *demo) waiting(reason notify.Reason) int64 {
+	d.t.Helper()
+	id := d.message(0, "+41791112277", "Terminerinnerung: Dienstag 2. Juni 2026, 9:00. Freundliche Grüsse, Praxis am See", at(0, 8, 50), notify.NotSent, reason)
+	d.exec(`UPDATE sent SET accepted_at = NULL WHERE account_id = $1 AND message_id = $2`, d.ID, id)
+	switch reason {
+	case notify.ReasonUnanswered, notify.ReasonPartial:
+		d.exec(`INSERT INTO unanswered (account_id, message_id, carrier, recipient, sender, attempts, since, decide_at) VALUES ($1, $2, 'sandbox', '+41791112277', 'PraxisSee', 1, $3, $4)`,
+			d.ID, id, at(0, 8, 50), at(0, 9, 20))
+		d.exec(`INSERT INTO message_events (account_id, message_id, at, what, status, code) VALUES ($1, $2, $3, 'retry', 0, '0x58'), ($1, $2, $4, 'unanswered', 0, '')`,
+			d.ID, id, at(0, 8, 50), at(0, 8, 51))
+	case "review", "registration", "credit", notify.ReasonWithdrawn, notify.ReasonStale:
+	default:
+		d.exec(`INSERT INTO queue (account_id, message_id, priority, send_at) VALUES ($1, $2, 1, $3)`, d.ID, id, at(0, 9, 5))
+	}
+	return id
+}

@@ -1,137 +1,155 @@
 package web
 
 import (
-	"encoding/csv"
-	"fmt"
+	"context"
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
+	"github.com/jmoiron/sqlx"
+
+	"rappel/calendars"
 	"rappel/notify"
 )
 
-// messageRoutes are the log (Nachrichtenprotokoll), one message with its history, the
-// replies and the export.
+// messageRoutes are the log (Nachrichtenprotokoll), one message with its history, what
+// the statuses mean, the replies and the exports.
 //
-// Ids for browser tests: form #filters with inputs q, status, from, to; rows
-// tr[data-message="<id>"] with .pill[title=STATUS]; #next; on a message #history.
+// Ids for browser tests: form #filters with inputs q, status, kind, origin, period, from,
+// to, recipient; #counts with a[data-status=STATUS]; rows tr[data-message="<id>"] with
+// .pill[title=STATUS]; #next, #csv, #xlsx; on a message #what, #waits, #history, #about;
+// among the meanings #STATUS.
 func (s *Server) messageRoutes() []route {
 	return []route{
 		{"GET /messages", member, s.messageList},
-		{"GET /messages/export.csv", member, s.messageExport},
+		{"GET /messages/export.csv", member, s.messageCSV},
+		{"GET /messages/export.xlsx", member, s.messageXLSX},
 		{"GET /messages/replies", member, s.replyList},
+		{"GET /messages/statuses", member, s.statusList},
 		{"GET /messages/{id}", member, s.messageDetail},
 	}
 }
 
-// statusFailed stands in the filter for every final status but DELIVERED.
-const statusFailed = "FAILED"
+// countMost is how many of the newest messages of a period are looked at to count them
+// by status: enough for a month of a large practice, a bound for a campaign's.
+const countMost = 50_000
 
-// messageFilter is what the form above the log says, as typed.
-type messageFilter struct {
-	Q, From, To string
-	Status      string // a status name; "" = all
-	Reminder    int64  // messages of one reminder; 0 = all
-	Errors      map[string]string
+// statusCount is one number above the log, which leads to its rows.
+type statusCount struct {
+	Name string // "" = all
+	N    int
+	On   bool
+	Href string
 }
 
 type messagePage struct {
-	Filter   messageFilter
-	Statuses []string
-	Rows     []notify.Entry
-	Next     string // URL of the next page, "" on the last
-	First    bool   // nothing narrows and nothing was paged: an empty list means none ever
-	Export   string
+	Filter    messageFilter
+	Statuses  []notify.Status
+	Kinds     []notify.Kind
+	Origins   []notify.Origin
+	Periods   []string
+	Counts    []statusCount
+	Total     int  // of what the filter finds; at least, when Counted
+	Counted   bool // only the newest Most were looked at
+	Most      int
+	Rows      []notify.Entry
+	Next      string    // URL of the next page, "" on the last
+	Searching bool      // the next page goes on searching
+	Back      time.Time // how far back the search has come
+	None      bool      // there never was a message
+	About     *messageAbout
+	CSV, XLSX string
+	Reset     string
 }
 
-// readFilter turns the query into a Filter; a value that can't be read is worded
-// beside its field and does not narrow.
-func (r *request) readFilter() (messageFilter, notify.Filter) {
-	q := r.URL.Query()
-	f := messageFilter{Q: strings.TrimSpace(q.Get("q")), From: q.Get("from"), To: q.Get("to"), Status: q.Get("status"), Errors: map[string]string{}}
-	n := notify.Filter{Text: f.Q}
-	if digits := strings.Map(func(c rune) rune {
-		if c >= '0' && c <= '9' || c == '+' {
-			return c
-		}
-		if strings.ContainsRune(" -/().", c) {
-			return -1
-		}
-		return 'x'
-	}, f.Q); f.Q != "" && !strings.Contains(digits, "x") {
-		// People search a number the way it is written down; it is stored as E.164.
-		n.Text = strings.TrimPrefix(strings.TrimPrefix(digits, "00"), "0")
-	}
-	switch st, ok := notify.ParseStatus(f.Status); {
-	case f.Status == "":
-	case f.Status == statusFailed:
-		n.Statuses = failedStatuses()
-	case ok:
-		n.Statuses = []notify.Status{st}
-	default:
-		f.Errors["status"] = r.say("field.unknown")
-	}
-	day := func(field, value string) (t time.Time) {
-		if value == "" {
-			return t
-		}
-		t, err := time.ParseInLocation("2006-01-02", value, r.Loc)
-		if err != nil {
-			f.Errors[field] = r.say("field.date")
-		}
-		return t
-	}
-	n.From = day("from", f.From)
-	if to := day("to", f.To); !to.IsZero() {
-		n.To = to.AddDate(0, 0, 1) // the day itself belongs to it
-	}
-	if id, err := strconv.ParseInt(q.Get("reminder"), 10, 64); err == nil && id > 0 {
-		f.Reminder = id
-		n.Origin, n.OriginID = notify.OriginReminder, id
-	}
-	if at, id, ok := strings.Cut(q.Get("after"), "."); ok {
-		us, err1 := strconv.ParseInt(at, 10, 64)
-		mid, err2 := strconv.ParseInt(id, 10, 64)
-		if err1 == nil && err2 == nil {
-			n.After = notify.Cursor{CreatedAt: time.UnixMicro(us).UTC(), ID: mid}
-		}
-	}
-	return f, n
+// messageAbout is the appointment whose messages are shown.
+type messageAbout struct {
+	Event calendars.Event
+	All   string // URL without it
 }
 
 func (s *Server) messageList(w http.ResponseWriter, r *request) error {
-	f, n := r.readFilter()
-	rows, next, more, err := s.Messages.List(r.Context(), r.Account.ID, n)
+	f, n, err := r.readFilter()
 	if err != nil {
 		return err
 	}
-	p := messagePage{Filter: f, Rows: rows, Statuses: []string{statusFailed}}
-	for _, st := range notify.Statuses() {
-		p.Statuses = append(p.Statuses, st.String())
+	ctx, account := r.Context(), r.Account.ID
+	page, err := s.Messages.List(ctx, account, n)
+	if err != nil {
+		return err
 	}
-	q := r.URL.Query()
-	q.Del("after")
-	p.First = len(q) == 0 && n.After.ID == 0
-	p.Export = "/messages/export.csv?" + q.Encode()
-	if more {
-		q.Set("after", fmt.Sprintf("%d.%d", next.CreatedAt.UnixMicro(), next.ID))
-		p.Next = "/messages?" + q.Encode()
+	p := messagePage{Filter: f, Statuses: notify.Statuses(), Kinds: messageKinds, Origins: messageOrigins, Periods: messagePeriods,
+		Most: countMost, Rows: page.Entries, Searching: page.Searching, Back: page.Next.CreatedAt,
+		CSV: f.href("/messages/export.csv"), XLSX: f.href("/messages/export.xlsx"), Reset: "/messages"}
+	if page.More {
+		p.Next = f.href("/messages", "after", writeCursor(page.Next))
+	}
+	if len(page.Entries) == 0 && n.After == (notify.Cursor{}) {
+		any, err := s.Messages.Any(ctx, account)
+		if err != nil {
+			return err
+		}
+		p.None = !any
+	}
+	if err := s.countMessages(r, &p, n); err != nil {
+		return err
+	}
+	if p.About, err = s.appointmentOf(r, f.Appointment, f.Reminder); err != nil {
+		return err
+	}
+	if p.About != nil {
+		p.About.All = f.href("/messages", "appointment", "", "reminder", "")
 	}
 	return r.page(w, "messages.html", "messages", p)
 }
 
-func (s *Server) messageDetail(w http.ResponseWriter, r *request) error {
-	id, err := r.id("id")
+// countMessages counts by status what everything but the statuses selects.
+func (s *Server) countMessages(r *request, p *messagePage, n notify.Filter) error {
+	chosen := n.Statuses
+	n.Statuses = nil
+	counts, err := s.Messages.Counts(r.Context(), r.Account.ID, n, countMost)
 	if err != nil {
 		return err
 	}
-	d, err := s.Messages.Get(r.Context(), notify.MessageRef{AccountID: r.Account.ID, ID: id})
-	if err != nil {
-		return err
+	p.Counted = counts.More
+	p.Counts = []statusCount{{N: counts.Total, On: len(chosen) == 0, Href: p.Filter.href("/messages", "status", "")}}
+	for _, st := range p.Statuses {
+		on := p.Filter.HasStatus(st.String())
+		if on {
+			p.Total += counts.By[st]
+		}
+		if counts.By[st] > 0 || on {
+			p.Counts = append(p.Counts, statusCount{st.String(), counts.By[st], on, p.Filter.href("/messages", "status", st.String())})
+		}
 	}
-	return r.page(w, "message.html", "messages", d)
+	if len(chosen) == 0 {
+		p.Total = counts.Total
+	}
+	return nil
+}
+
+// appointmentOf is the appointment with that id, or of that reminder; nil when there is
+// none any more, or none was asked for.
+func (s *Server) appointmentOf(r *request, appointment, reminder int64) (*messageAbout, error) {
+	if appointment == 0 && reminder != 0 {
+		if err := r.tx(func(ctx context.Context, tx *sqlx.Tx) error {
+			return tx.GetContext(ctx, &appointment, `SELECT COALESCE(max(event_id), 0) FROM reminders WHERE account_id = $1 AND id = $2`, r.Account.ID, reminder)
+		}); err != nil {
+			return nil, err
+		}
+	}
+	if appointment == 0 {
+		return nil, nil
+	}
+	e, err := s.Calendars.Event(r.Context(), calendars.EventRef{AccountID: r.Account.ID, ID: appointment})
+	if isMissing(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &messageAbout{Event: e}, nil
 }
 
 type replyPage struct {
@@ -143,8 +161,8 @@ const repliesPerPage = 50
 
 func (s *Server) replyList(w http.ResponseWriter, r *request) error {
 	before, err := strconv.ParseInt(r.URL.Query().Get("before"), 10, 64)
-	if err != nil {
-		before = 0 // from the newest on
+	if err != nil || before < 0 {
+		before = 0 // the newest
 	}
 	rows, err := s.Messages.Replies(r.Context(), r.Account.ID, "", before, repliesPerPage)
 	if err != nil {
@@ -155,61 +173,4 @@ func (s *Server) replyList(w http.ResponseWriter, r *request) error {
 		p.Next = "/messages/replies?" + url.Values{"before": {strconv.FormatInt(rows[len(rows)-1].ID, 10)}}.Encode()
 	}
 	return r.page(w, "replies.html", "messages", p)
-}
-
-// messageExport streams the filtered log as CSV: UTF-8 with a byte order mark and
-// semicolons, which is what a double click in a Swiss or German Excel reads.
-func (s *Server) messageExport(w http.ResponseWriter, r *request) error {
-	_, n := r.readFilter()
-	n.After = notify.Cursor{}
-	began := false
-	out := csv.NewWriter(w)
-	out.Comma, out.UseCRLF = ';', true
-	begin := func() error {
-		began = true
-		w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-		w.Header().Set("Content-Disposition", `attachment; filename="rappel-`+r.now().Format("2006-01-02")+`.csv"`)
-		if _, err := w.Write([]byte("\xef\xbb\xbf")); err != nil {
-			return err
-		}
-		var head []string
-		for _, c := range []string{"id", "created", "recipient", "sender", "text", "encoding", "segments", "status", "reason", "status_at"} {
-			head = append(head, r.say("messages.column."+c))
-		}
-		return out.Write(head)
-	}
-	for e, err := range s.Messages.Export(r.Context(), r.Account.ID, n) {
-		if err != nil {
-			if began { // half a file must not look like a whole one
-				panic(http.ErrAbortHandler)
-			}
-			return err
-		}
-		if !began {
-			if err := begin(); err != nil {
-				return err
-			}
-		}
-		const clock = "2006-01-02 15:04:05"
-		if err := out.Write([]string{strconv.FormatInt(e.ID, 10), e.CreatedAt.In(r.Loc).Format(clock), e.Recipient, formulaSafe(e.Sender), formulaSafe(e.Body),
-			e.Encoding.String(), strconv.Itoa(e.Segments), e.Status.String(), string(e.Reason), e.StatusAt.In(r.Loc).Format(clock)}); err != nil {
-			return err
-		}
-	}
-	if !began {
-		if err := begin(); err != nil {
-			return err
-		}
-	}
-	out.Flush()
-	return out.Error()
-}
-
-// formulaSafe keeps a spreadsheet from running a text as a formula. Numbers such as
-// +41… are ours and stay as they are.
-func formulaSafe(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) && !notify.ValidNumber(s) {
-		return "'" + s
-	}
-	return s
 }

@@ -30,6 +30,7 @@ func TestPages(t *testing.T) {
 		{"messages", "/messages"},
 		{"message", "/messages/1"},
 		{"replies", "/messages/replies"},
+		{"statuses", "/messages/statuses"},
 		{"settings", "/settings"},
 		{"calendars", "/calendars"},
 		{"calendar", fmt.Sprintf("/calendars/%d", d.Keller.ID)},
@@ -49,7 +50,7 @@ func TestPages_Fresh(t *testing.T) {
 // everyPage lists the pages of a demo for tests that look at all of them.
 func (d *demo) everyPage() []string {
 	return []string{"/", "/appointments", fmt.Sprintf("/appointments/%d", d.Huber), fmt.Sprintf("/appointments/%d", d.Landline), fmt.Sprintf("/appointments/%d", d.Gone),
-		"/templates", "/templates/new", fmt.Sprintf("/templates/%d", d.Template), "/messages", "/messages/1", "/messages/replies", "/settings",
+		"/templates", "/templates/new", fmt.Sprintf("/templates/%d", d.Template), "/messages", "/messages/1", "/messages/replies", "/messages/statuses", "/settings",
 		"/calendars", fmt.Sprintf("/calendars/%d", d.Keller.ID), "/nowhere"}
 }
 

@@ -212,6 +212,7 @@ func TestWords_EveryCode(t *testing.T) {
 	for _, status := range notify.Statuses() {
 		need("status." + status.String())
 		need("status." + status.String() + ".is")
+		need("status." + status.String() + ".do")
 	}
 	for _, status := range []reminders.Status{reminders.StatusPlanned, reminders.StatusQueued, reminders.StatusSkipped, reminders.StatusDropped} {
 		need("reminder." + string(status))
@@ -242,6 +243,19 @@ func TestWords_EveryCode(t *testing.T) {
 	// The rooms keep these sets as constants without a list: read them from the source.
 	for _, c := range constants(t, "../notify/reason.go", "Reason") {
 		need("reason." + c)
+		need("reason." + c + ".do")
+		if !slices.Contains(messageReasons, notify.Reason(c)) {
+			t.Errorf("reason %s is not among the meanings: add it to messageReasons", c)
+		}
+	}
+	for _, c := range constants(t, "../notify/message.go", "Origin") {
+		need("origin." + c)
+	}
+	for _, kind := range messageKinds {
+		need("kind." + kind.String())
+	}
+	for _, c := range untyped(t, "../notify/suppress.go", "Source") {
+		need("optout." + c)
 	}
 	for _, c := range constants(t, "../notify/reason.go", "What") {
 		need("what." + c)
