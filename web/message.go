@@ -15,9 +15,9 @@ var heldReasons = []notify.Reason{"review", "registration", "credit"}
 // often they are met.
 var messageReasons = []notify.Reason{
 	notify.ReasonReceipt, notify.ReasonRefused, notify.ReasonWithdrawn, notify.ReasonStale, notify.ReasonOptedOut, notify.ReasonTooLate, notify.ReasonNoReceipt,
-	"review", "registration", "credit", "out_of_hours", "invalid_number", "rejected", "sender_refused",
+	"review", "registration", "credit", notify.ReasonOutOfHours, notify.ReasonInvalidNumber, "rejected", "sender_refused",
 	notify.ReasonThrottled, notify.ReasonTemporary, notify.ReasonUnchecked, notify.ReasonInterrupted, notify.ReasonUnanswered, notify.ReasonResending,
-	notify.ReasonPartial, notify.ReasonWithdrawing, notify.ReasonExhausted, notify.ReasonMisconfigured,
+	notify.ReasonPartial, notify.ReasonWithdrawing, notify.ReasonExhausted, notify.ReasonNoRoute, notify.ReasonMisconfigured,
 }
 
 // advice is what a status with its reason means: keys of words.

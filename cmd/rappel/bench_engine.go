@@ -157,11 +157,11 @@ func (e *benchEngine) counts(ctx context.Context) (map[notify.Status]int, error)
 	all := map[notify.Status]int{}
 	store := notify.NewStore(e.owner)
 	for account := range e.accounts {
-		c, err := store.Counts(ctx, int64(account+1), time.Time{}, time.Time{})
+		c, err := store.Counts(ctx, int64(account+1), notify.Filter{}, 0)
 		if err != nil {
 			return nil, err
 		}
-		for status, n := range c {
+		for status, n := range c.By {
 			all[status] += n
 		}
 	}
