@@ -45,6 +45,7 @@ const mayReplace = `(s.status <> EXCLUDED.status AND s.status <> 3 AND (
 	OR (s.status = 1 AND EXCLUDED.status <> 0)))`
 
 const writeSent = `
+WITH w AS (
 INSERT INTO sent AS s (account_id, message_id, status, reason, code, carrier, parts, attempts, accepted_at, status_at)
 SELECT u.account_id, u.message_id, u.status, u.reason, u.code, u.carrier, u.parts, u.attempts, u.accepted_at, u.status_at
 FROM unnest(CAST($1 AS bigint[]), CAST($2 AS bigint[]), CAST($3 AS smallint[]), CAST($4 AS text[]), CAST($5 AS text[]), CAST($6 AS text[]),
@@ -56,13 +57,23 @@ SET status = EXCLUDED.status, reason = EXCLUDED.reason, code = EXCLUDED.code, ca
     accepted_at = COALESCE(EXCLUDED.accepted_at, s.accepted_at), status_at = EXCLUDED.status_at
 WHERE ` + mayReplace + ` OR (s.status = 0 AND EXCLUDED.status = 0 AND (s.reason NOT IN ('withdrawing', 'withdrawn', 'stale')
     OR s.reason = 'withdrawing' AND EXCLUDED.reason IN ('withdrawn', 'stale')))
-RETURNING s.account_id AS accountid, s.message_id AS id`
+RETURNING s.account_id, s.message_id)
+SELECT count(*) AS n, CASE WHEN count(*) < $11 THEN array_agg(w.account_id) END AS accounts,
+    CASE WHEN count(*) < $11 THEN array_agg(w.message_id) END AS ids FROM w`
+
+// those is a set of messages, or all that were asked about.
+type those struct {
+	all bool
+	set map[MessageRef]bool
+}
+
+func (t those) has(r MessageRef) bool { return t.all || t.set[r] }
 
 // writeTx gives messages their new standing where the old one allows it, and returns those
 // it was given to. The others keep what they had.
-func (b *book) writeTx(ctx context.Context, tx *sqlx.Tx, all []standing) (map[MessageRef]bool, error) {
+func (b *book) writeTx(ctx context.Context, tx *sqlx.Tx, all []standing) (those, error) {
 	if len(all) == 0 {
-		return nil, nil
+		return those{}, nil
 	}
 	// Sorted, two of these can't wait for each other in a circle.
 	slices.SortFunc(all, func(a, b standing) int { return a.compare(b.MessageRef) })
@@ -75,16 +86,24 @@ func (b *book) writeTx(ctx context.Context, tx *sqlx.Tx, all []standing) (map[Me
 		reason[i], code[i], carrier[i] = string(s.reason), s.code, s.carrier
 		accepted[i], at[i] = s.accepted, s.at
 	}
-	written := make([]MessageRef, 0, n)
-	if err := b.statements.selectTx(ctx, tx, &written, writeSent, pq.Array(accounts), pq.Array(ids), pq.Array(status), pq.Array(reason), pq.Array(code),
-		pq.Array(carrier), pq.Array(parts), pq.Array(attempts), optionalTimestamps(accepted), timestamps(at)); err != nil {
-		return nil, fmt.Errorf("write %d results: %w", n, err)
+	var written []struct {
+		N        int
+		Accounts pq.Int64Array
+		IDs      pq.Int64Array
 	}
-	set := make(map[MessageRef]bool, len(written))
-	for _, ref := range written {
-		set[ref] = true
+	if err := b.statements.selectTx(ctx, tx, &written, writeSent, integers(accounts), integers(ids), integers(status), texts(reason), texts(code),
+		texts(carrier), integers(parts), integers(attempts), optionalTimestamps(accepted), timestamps(at), n); err != nil {
+		return those{}, fmt.Errorf("write %d results: %w", n, err)
 	}
-	return set, nil
+	w := written[0]
+	if w.N == n {
+		return those{all: true}, nil
+	}
+	set := make(map[MessageRef]bool, w.N)
+	for i := range w.IDs {
+		set[MessageRef{w.Accounts[i], w.IDs[i]}] = true
+	}
+	return those{set: set}, nil
 }
 
 // compare orders by account, then by id.
@@ -117,7 +136,7 @@ func (b *book) tellTx(ctx context.Context, tx *sqlx.Tx, all []happening) error {
 		SELECT u.account_id, u.message_id, u.at, u.what, u.status, u.code
 		FROM unnest(CAST($1 AS bigint[]), CAST($2 AS bigint[]), CAST($3 AS timestamptz[]), CAST($4 AS text[]), CAST($5 AS smallint[]), CAST($6 AS text[]))
 		    AS u (account_id, message_id, at, what, status, code)
-		RETURNING e.message_id`, pq.Array(accounts), pq.Array(ids), timestamps(at), pq.Array(what), pq.Array(status), pq.Array(code)); err != nil {
+		RETURNING e.message_id`, integers(accounts), integers(ids), timestamps(at), texts(what), integers(status), texts(code)); err != nil {
 		return fmt.Errorf("write the history of %d messages: %w", n, err)
 	}
 	return nil
@@ -157,7 +176,7 @@ func (b *book) referTx(ctx context.Context, tx *sqlx.Tx, carrier string, all []c
 		    AS u (id, account_id, message_id, status, whole)
 		ON CONFLICT (carrier, carrier_message_id) DO UPDATE
 		SET account_id = EXCLUDED.account_id, message_id = EXCLUDED.message_id, status = EXCLUDED.status, whole = EXCLUDED.whole`,
-		carrier, pq.Array(ids), pq.Array(accounts), pq.Array(messages), pq.Array(status), pq.Array(whole)); err != nil {
+		carrier, texts(ids), integers(accounts), integers(messages), integers(status), booleans(whole)); err != nil {
 		return fmt.Errorf("enter %d carrier ids: %w", n, err)
 	}
 	return nil
@@ -190,6 +209,15 @@ func (b *book) observeTx(ctx context.Context, tx *sqlx.Tx, changes []StatusChang
 	return nil
 }
 
+// hears reports whether the Observer wants to know of changes with any of reasons.
+func (b *book) hears(reasons ...Reason) bool {
+	if b.observer == nil {
+		return false
+	}
+	s, ok := b.observer.(Selective)
+	return !ok || slices.ContainsFunc(reasons, s.Hears)
+}
+
 // current is a message's standing before receipts are applied to it.
 type current struct {
 	MessageRef
@@ -218,7 +246,7 @@ func (b *book) lockTx(ctx context.Context, tx *sqlx.Tx, account int64, ids []int
 		SELECT s.account_id AS accountid, s.message_id AS id, s.status, s.reason, s.code, s.carrier, s.parts, s.delivered, m.kind, m.origin, m.origin_id
 		FROM sent s JOIN messages m ON m.account_id = s.account_id AND m.id = s.message_id AND m.account_id = $1
 		WHERE s.account_id = $1 AND s.message_id = ANY(CAST($2 AS bigint[]))
-		ORDER BY s.message_id FOR UPDATE OF s`, account, pq.Array(ids))
+		ORDER BY s.message_id FOR UPDATE OF s`, account, integers(ids))
 	if err != nil {
 		return nil, fmt.Errorf("lock %d messages: %w", len(ids), err)
 	}
@@ -251,7 +279,7 @@ func (b *book) updateTx(ctx context.Context, tx *sqlx.Tx, account int64, all []*
 		FROM unnest(CAST($2 AS bigint[]), CAST($3 AS smallint[]), CAST($4 AS smallint[]), CAST($5 AS text[]), CAST($6 AS text[]), CAST($7 AS timestamptz[]))
 		    AS u (message_id, status, delivered, reason, code, at)
 		WHERE s.account_id = $1 AND s.message_id = u.message_id`,
-		account, pq.Array(ids), pq.Array(status), pq.Array(delivered), pq.Array(reason), pq.Array(code), optionalTimestamps(at)); err != nil {
+		account, integers(ids), integers(status), integers(delivered), texts(reason), texts(code), optionalTimestamps(at)); err != nil {
 		return fmt.Errorf("update %d messages: %w", n, err)
 	}
 	return nil

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
-	"github.com/lib/pq"
 )
 
 // item is a claimed message and what is known about it.
@@ -41,6 +40,8 @@ type batch struct {
 	claims []*claim
 	items  []*item
 	at     time.Time
+
+	sending context.Context // bounds the submissions that are made at once
 }
 
 func (b *batch) carrier() string {
@@ -94,7 +95,7 @@ WITH due AS MATERIALIZED (
     ORDER BY a.n LIMIT $5),
 gone AS (
     DELETE FROM queue q USING due b
-    WHERE q.account_id = ANY (CAST($1 AS bigint[])) AND q.account_id = b.account_id AND q.message_id = b.message_id
+    WHERE q.account_id = b.account_id AND q.message_id = b.message_id
     RETURNING q.account_id, q.message_id, q.attempts),
 held AS (
     INSERT INTO claims AS c (account_id, carrier, owner, message_ids, attempts, claimed_at, lease_until)
@@ -132,12 +133,12 @@ func (d *Dispatcher) take(ctx context.Context, k *traffic, dest *destination, l 
 	b := &batch{lane: l, k: k, at: now}
 	until := now.Add(d.cfg.ClaimLease)
 	query := takeAny
-	args := []any{pq.Array(accounts), k.priority, now, share, limit, b.carrier(), d.cfg.Owner, until, now.Add(-d.cfg.InvalidFor)}
+	args := []any{integers(accounts), k.priority, now, share, limit, b.carrier(), d.cfg.Owner, until, now.Add(-d.cfg.InvalidFor)}
 	if stale || dest.prefix != "" || len(dest.except) > 0 {
 		if query = takeSome; stale {
 			query = takeStale
 		}
-		args = append(args, dest.prefix, pq.Array(dest.except))
+		args = append(args, dest.prefix, texts(dest.except))
 	}
 	err := d.statements.query(ctx, func(rows *sqlx.Rows) error {
 		it := &item{}
@@ -176,7 +177,7 @@ func (d *Dispatcher) look(ctx context.Context, k *traffic, accounts []int64, now
 	}, `SELECT a.account_id,
 		(SELECT min(q.send_at) FROM queue q WHERE q.account_id = a.account_id AND q.priority = $2) AS oldest,
 		(SELECT min(q.send_at) FROM queue q WHERE q.account_id = a.account_id AND q.priority = $2 AND q.send_at > $3) AS future
-		FROM unnest(CAST($1 AS bigint[])) AS a (account_id)`, pq.Array(accounts), k.priority, now)
+		FROM unnest(CAST($1 AS bigint[])) AS a (account_id)`, integers(accounts), k.priority, now)
 	if err != nil {
 		return nil, fmt.Errorf("look into the queues of %d accounts: %w", len(accounts), err)
 	}
@@ -196,8 +197,8 @@ func (d *Dispatcher) renew(ctx context.Context, claims []*claim, until time.Time
 		held[id] = true
 		return nil
 	}, `UPDATE claims c SET lease_until = $4 FROM unnest(CAST($1 AS bigint[]), CAST($2 AS bigint[])) AS u (account_id, id)
-		WHERE c.account_id = ANY (CAST($1 AS bigint[])) AND c.account_id = u.account_id AND c.id = u.id AND c.owner = $3 RETURNING c.id`,
-		pq.Array(accounts), pq.Array(ids), d.cfg.Owner, until)
+		WHERE c.account_id = u.account_id AND c.id = u.id AND c.owner = $3 RETURNING c.id`,
+		integers(accounts), integers(ids), d.cfg.Owner, until)
 	if err != nil {
 		return nil, fmt.Errorf("renew %d claims: %w", len(claims), err)
 	}
@@ -240,8 +241,8 @@ func (d *Dispatcher) shrinkTx(ctx context.Context, tx *sqlx.Tx, done map[*claim]
 		accounts, keys := claimKeys(whole)
 		if err := d.statements.selectTx(ctx, tx, &mine, `
 			DELETE FROM claims c USING unnest(CAST($1 AS bigint[]), CAST($2 AS bigint[])) AS u (account_id, id)
-			WHERE c.account_id = ANY (CAST($1 AS bigint[])) AND c.account_id = u.account_id AND c.id = u.id AND c.owner = $3 RETURNING c.id`,
-			pq.Array(accounts), pq.Array(keys), d.cfg.Owner); err != nil {
+			WHERE c.account_id = u.account_id AND c.id = u.id AND c.owner = $3 RETURNING c.id`,
+			integers(accounts), integers(keys), d.cfg.Owner); err != nil {
 			return nil, fmt.Errorf("end %d claims: %w", len(whole), err)
 		}
 	}
@@ -251,8 +252,8 @@ func (d *Dispatcher) shrinkTx(ctx context.Context, tx *sqlx.Tx, done map[*claim]
 		if err := d.statements.selectTx(ctx, tx, &shorter, `
 			UPDATE claims c SET message_ids = CAST(u.ids AS bigint[]), attempts = CAST(u.attempts AS smallint[])
 			FROM unnest(CAST($1 AS bigint[]), CAST($2 AS bigint[]), CAST($4 AS text[]), CAST($5 AS text[])) AS u (account_id, id, ids, attempts)
-			WHERE c.account_id = ANY (CAST($1 AS bigint[])) AND c.account_id = u.account_id AND c.id = u.id AND c.owner = $3 RETURNING c.id`,
-			pq.Array(accounts), pq.Array(keys), d.cfg.Owner, pq.Array(ids), pq.Array(attempts)); err != nil {
+			WHERE c.account_id = u.account_id AND c.id = u.id AND c.owner = $3 RETURNING c.id`,
+			integers(accounts), integers(keys), d.cfg.Owner, texts(ids), texts(attempts)); err != nil {
 			return nil, fmt.Errorf("shorten %d claims: %w", len(part), err)
 		}
 		mine = append(mine, shorter...)

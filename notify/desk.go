@@ -18,6 +18,8 @@ const (
 	deskBatch = 1000
 	// deskTries is how often a passing trouble (deadlock, lost connection) is tried anew.
 	deskTries = 4
+	// deskServers is how many transactions are under way at once, if there is enough to do.
+	deskServers = 2
 	// deskPatience bounds one transaction.
 	deskPatience = 30 * time.Second
 )
@@ -33,7 +35,7 @@ type Desk struct {
 
 	mu      sync.Mutex
 	waiting []*arrival
-	busy    bool
+	busy    int // serving
 }
 
 var (
@@ -68,8 +70,10 @@ func (d *Desk) Receipt(ctx context.Context, r Receipt) error {
 	a := &arrival{r: r, done: make(chan error, 1)}
 	d.mu.Lock()
 	d.waiting = append(d.waiting, a)
-	lead := !d.busy
-	d.busy = true
+	lead := d.busy == 0 || d.busy < deskServers && len(d.waiting) >= deskBatch/4
+	if lead {
+		d.busy++
+	}
 	d.mu.Unlock()
 	if lead {
 		// A goroutine of its own, since it goes on for those that come after r. It ends
@@ -103,7 +107,8 @@ func (d *Desk) serve(ctx context.Context) {
 		batch := d.waiting[:n:n]
 		d.waiting = d.waiting[n:]
 		if n == 0 {
-			d.waiting, d.busy = nil, false
+			d.waiting = nil
+			d.busy--
 			d.mu.Unlock()
 			return
 		}

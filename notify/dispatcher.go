@@ -54,6 +54,9 @@ type Dispatcher struct {
 	destinations []*destination // the first is what no other takes
 	wake         chan struct{}
 	recordPauses []time.Duration
+
+	mu      sync.Mutex
+	awaited map[int64]time.Time // when the look for an account's receipts was raised last
 }
 
 // NewDispatcher fails with ErrConfig.
@@ -66,7 +69,8 @@ func NewDispatcher(cfg Config) (*Dispatcher, error) {
 		return nil, fmt.Errorf("%w: no carriers", ErrConfig)
 	}
 	s := newStatements(cfg.DB)
-	d := &Dispatcher{cfg: cfg, statements: s, book: &book{observer: cfg.Observer, log: cfg.Log, statements: s}, wake: make(chan struct{}, 1), recordPauses: recordPauses}
+	d := &Dispatcher{cfg: cfg, statements: s, book: &book{observer: cfg.Observer, log: cfg.Log, statements: s}, wake: make(chan struct{}, 1), recordPauses: recordPauses,
+		awaited: map[int64]time.Time{}}
 	for i, c := range cfg.Carriers {
 		d.lanes = append(d.lanes, newLane(c, i, cfg.Batch, cfg.Routes[c.Name()]))
 	}
@@ -171,6 +175,7 @@ func (d *Dispatcher) dispatch(ctx context.Context, k *traffic, stay bool) (worke
 		err error
 	}
 	reports := make(chan report, d.cfg.Workers)
+	returned := make(chan struct{}, 1) // accounts were given back, so there may be work
 	busy, idle := 0, false
 	wake := d.wake
 	if k.bulk {
@@ -184,7 +189,12 @@ func (d *Dispatcher) dispatch(ctx context.Context, k *traffic, stay bool) (worke
 			} else if len(accounts) > 0 {
 				busy++
 				go func() {
-					n, err := d.group(ctx, k, accounts)
+					n, err := d.group(ctx, k, accounts, func() {
+						select {
+						case returned <- struct{}{}:
+						default: // known already
+						}
+					})
 					reports <- report{n, err}
 				}()
 				continue
@@ -211,6 +221,8 @@ func (d *Dispatcher) dispatch(ctx context.Context, k *traffic, stay bool) (worke
 			if r.err != nil && err == nil && ctx.Err() == nil {
 				err = r.err
 			}
+			idle = false
+		case <-returned:
 			idle = false
 		case <-look:
 			idle = false
@@ -240,9 +252,9 @@ func (d *Dispatcher) lease(ctx context.Context, k *traffic) ([]int64, error) {
 	return accounts, nil
 }
 
-// group claims up to a quantum of batches of accounts, gives the accounts back, and waits
-// for what becomes of the messages.
-func (d *Dispatcher) group(ctx context.Context, k *traffic, accounts []int64) (worked int, err error) {
+// group claims up to a quantum of batches of accounts, gives the accounts back, says so, and
+// waits for what becomes of the messages.
+func (d *Dispatcher) group(ctx context.Context, k *traffic, accounts []int64, returned func()) (worked int, err error) {
 	var works sync.WaitGroup
 	var mu sync.Mutex
 	note := func(e error) {
@@ -287,6 +299,9 @@ func (d *Dispatcher) group(ctx context.Context, k *traffic, accounts []int64) (w
 	if e := d.giveBack(context.WithoutCancel(ctx), k, accounts, blocked, more, failed); e != nil {
 		note(e)
 	}
+	returned()
+	mu.Lock()
+	defer mu.Unlock()
 	return worked, err
 }
 

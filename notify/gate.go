@@ -54,3 +54,9 @@ type StatusChange struct {
 type Observer interface {
 	StatusChanged(ctx context.Context, tx *sqlx.Tx, changes []StatusChange) error
 }
+
+// Selective is an Observer that wants to hear of changes with some reasons only. The others
+// then cost nothing.
+type Selective interface {
+	Hears(Reason) bool
+}

@@ -55,13 +55,26 @@ func clean(s string) string {
 	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "\uFFFD")
 }
 
-// ref is what the directory knows of a carrier id.
-type ref struct {
-	N int `db:"n"` // which of those asked for, from 1
-	MessageRef
-	Status Status `db:"status"` // of this part
-	Whole  bool   `db:"whole"`
-}
+// By the book, a message is SENT and one receipt is its last. That is all most receipts
+// are, so the statement that looks the carrier ids up applies these at once; the others it
+// leaves to their own ways. What it returns is a handful of arrays.
+const applyKnown = `
+WITH r AS MATERIALIZED (
+    SELECT u.n, u.status AS next, u.code, u.at, c.account_id, c.message_id, c.status, c.whole
+    FROM unnest(CAST($1 AS text[]), CAST($2 AS text[]), CAST($3 AS smallint[]), CAST($4 AS text[]), CAST($5 AS timestamptz[]))
+        WITH ORDINALITY AS u (carrier, id, status, code, at, n)
+    JOIN carrier_refs c ON c.carrier = u.carrier AND c.carrier_message_id = u.id),
+w AS (
+    UPDATE sent AS s SET status = r.next, code = r.code, status_at = r.at,
+        reason = CASE r.next WHEN 3 THEN '' ELSE 'receipt' END, delivered = CASE r.next WHEN 3 THEN s.parts ELSE s.delivered END
+    FROM r
+    WHERE CAST($6 AS boolean) AND r.whole AND r.status = 1 AND r.next NOT IN (0, 1, 5)
+        AND s.account_id = r.account_id AND s.message_id = r.message_id AND s.status = 1
+    RETURNING r.n)
+SELECT (SELECT array_agg(w.n) FROM w) AS done,
+    array_agg(r.n) AS n, array_agg(r.account_id) AS accounts, array_agg(r.message_id) AS messages,
+    array_agg(r.status) AS status, array_agg(CAST(r.whole AS int)) AS whole
+FROM r`
 
 // applyTx applies receipts to the messages they belong to, across accounts, and returns
 // those of carrier ids we don't know. Applying a receipt again changes nothing.
@@ -73,35 +86,47 @@ func (b *book) applyTx(ctx context.Context, tx *sqlx.Tx, all []folded) (unknown 
 	if len(all) == 0 {
 		return nil, nil
 	}
-	carriers, ids := make([]string, len(all)), make([]string, len(all))
+	n := len(all)
+	carriers, ids, status := make([]string, n), make([]string, n), make([]int64, n)
+	codes, at := make([]string, n), make([]time.Time, n)
 	for i := range all {
-		carriers[i], ids[i] = all[i].carrier, all[i].id
+		carriers[i], ids[i], status[i] = all[i].carrier, all[i].id, int64(all[i].Status)
+		codes[i], at[i] = all[i].Code, all[i].At
 	}
-	refs := make([]ref, 0, len(all))
-	if err := b.statements.selectTx(ctx, tx, &refs, `
-		SELECT u.n, r.account_id AS accountid, r.message_id AS id, r.status, r.whole
-		FROM unnest(CAST($1 AS text[]), CAST($2 AS text[])) WITH ORDINALITY AS u (carrier, id, n)
-		JOIN carrier_refs r ON r.carrier = u.carrier AND r.carrier_message_id = u.id`,
-		pq.Array(carriers), pq.Array(ids)); err != nil {
-		return nil, fmt.Errorf("look up %d carrier ids: %w", len(all), err)
+	var rows []struct {
+		Done, N, Accounts, Messages, Status, Whole pq.Int64Array
 	}
-	known := make([]bool, len(all))
-	whole := make([]parcel, 0, len(refs))
+	if err := b.statements.selectTx(ctx, tx, &rows, applyKnown, texts(carriers), texts(ids), integers(status), texts(codes), timestamps(at),
+		!b.hears(ReasonNone, ReasonReceipt)); err != nil {
+		return nil, fmt.Errorf("apply %d receipts: %w", n, err)
+	}
+	r := rows[0]
+	if len(r.Done) == n {
+		return nil, nil
+	}
+	handled := make([]bool, n)
+	for _, i := range r.Done {
+		handled[i-1] = true
+	}
+	var whole []parcel
 	var parts []folded
-	for _, r := range refs {
-		f := all[r.N-1]
-		known[r.N-1] = true
+	for i, nth := range r.N {
+		f := all[nth-1]
+		if handled[nth-1] {
+			continue
+		}
+		handled[nth-1] = true
 		switch {
-		case r.Status == voidRef, !f.Status.Final():
+		case Status(r.Status[i]) == voidRef, !f.Status.Final():
 			// void, or nothing new: what has an id was accepted
-		case r.Whole:
-			whole = append(whole, parcel{r.MessageRef, f.Receipt})
+		case r.Whole[i] == 1:
+			whole = append(whole, parcel{MessageRef{r.Accounts[i], r.Messages[i]}, f.Receipt})
 		default:
 			parts = append(parts, f)
 		}
 	}
 	for i, f := range all {
-		if !known[i] {
+		if !handled[i] {
 			unknown = append(unknown, f)
 		}
 	}
@@ -135,9 +160,9 @@ UPDATE sent AS s SET status = u.status, reason = u.reason, code = u.code, status
     delivered = CASE WHEN u.status = 3 THEN s.parts ELSE s.delivered END
 FROM unnest(CAST($1 AS bigint[]), CAST($2 AS bigint[]), CAST($3 AS smallint[]), CAST($4 AS text[]), CAST($5 AS text[]), CAST($6 AS timestamptz[]))
     AS u (account_id, message_id, status, reason, code, at)
-JOIN sent o ON o.account_id = u.account_id AND o.message_id = u.message_id AND o.account_id = ANY (CAST($1 AS bigint[]))
-JOIN messages m ON m.account_id = u.account_id AND m.id = u.message_id AND m.account_id = ANY (CAST($1 AS bigint[]))
-WHERE s.account_id = ANY (CAST($1 AS bigint[])) AND s.account_id = u.account_id AND s.message_id = u.message_id
+JOIN sent o ON o.account_id = u.account_id AND o.message_id = u.message_id
+JOIN messages m ON m.account_id = u.account_id AND m.id = u.message_id
+WHERE s.account_id = u.account_id AND s.message_id = u.message_id
     AND ` + strings.ReplaceAll(mayReplace, "EXCLUDED.", "u.") + `
 RETURNING s.account_id AS accountid, s.message_id AS id, o.status AS was, s.carrier, m.kind, m.origin, m.origin_id`
 
@@ -169,8 +194,8 @@ func (b *book) applyWholeTx(ctx context.Context, tx *sqlx.Tx, all []parcel) erro
 		byRef[p.MessageRef] = p
 	}
 	rows := make([]moved, 0, n)
-	if err := b.statements.selectTx(ctx, tx, &rows, applyWhole, pq.Array(accounts), pq.Array(ids), pq.Array(status),
-		pq.Array(reason), pq.Array(code), timestamps(at)); err != nil {
+	if err := b.statements.selectTx(ctx, tx, &rows, applyWhole, integers(accounts), integers(ids), integers(status),
+		texts(reason), texts(code), timestamps(at)); err != nil {
 		return fmt.Errorf("apply %d receipts: %w", n, err)
 	}
 	var changes []StatusChange
@@ -226,7 +251,7 @@ func (b *book) applyPartsTx(ctx context.Context, tx *sqlx.Tx, all []folded) erro
 		    AND r.status NOT IN (-1, 3) AND u.status NOT IN (0, 1) AND r.status <> u.status
 		    AND (r.status IN (1, 12) OR u.status = 3)
 		RETURNING r.carrier, r.carrier_message_id, r.account_id, r.message_id`,
-		pq.Array(carriers), pq.Array(ids), pq.Array(status)); err != nil {
+		texts(carriers), texts(ids), integers(status)); err != nil {
 		return fmt.Errorf("apply %d receipts: %w", len(all), err)
 	}
 	byAccount := map[int64][]part{}
@@ -319,8 +344,8 @@ func (b *book) keepTx(ctx context.Context, tx *sqlx.Tx, all []folded, now time.T
 		    CAST($6 AS text[]), CAST($7 AS timestamptz[])) AS u (carrier, id, status, code, recipient, sender, at)
 		ON CONFLICT (carrier, carrier_message_id) DO UPDATE
 		SET status = EXCLUDED.status, code = EXCLUDED.code, at = EXCLUDED.at
-		WHERE `+mayReplace, pq.Array(carriers), pq.Array(ids), pq.Array(status), pq.Array(codes), pq.Array(recipients),
-		pq.Array(senders), timestamps(at), now); err != nil {
+		WHERE `+mayReplace, texts(carriers), texts(ids), integers(status), texts(codes), texts(recipients),
+		texts(senders), timestamps(at), now); err != nil {
 		return fmt.Errorf("keep %d receipts: %w", n, err)
 	}
 	return nil
@@ -348,7 +373,7 @@ func (b *book) takeEarlyTx(ctx context.Context, tx *sqlx.Tx, carrier string, ids
 	var rows []earlyReceipt
 	if err := b.statements.selectTx(ctx, tx, &rows, `
 		DELETE FROM early_receipts WHERE carrier = $1 AND carrier_message_id = ANY(CAST($2 AS text[]))
-		RETURNING carrier, carrier_message_id, status, code, recipient, sender, at`, carrier, pq.Array(ids)); err != nil {
+		RETURNING carrier, carrier_message_id, status, code, recipient, sender, at`, carrier, texts(ids)); err != nil {
 		return fmt.Errorf("take early receipts: %w", err)
 	}
 	all := make([]Receipt, len(rows))

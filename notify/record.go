@@ -47,10 +47,13 @@ func (d *Dispatcher) record(ctx context.Context, b *batch, outs []outcome) ([]*b
 	for try := 0; ; try++ {
 		last := try == len(d.recordPauses)
 		var next []*batch
-		err := migrations.InTx(ctx, d.cfg.DB, func(tx *sqlx.Tx) (err error) {
-			next, err = d.recordTx(ctx, tx, b, done, outs, !last)
-			return err
-		})
+		err := d.awaitReceipts(ctx, outs)
+		if err == nil {
+			err = migrations.InTx(ctx, d.cfg.DB, func(tx *sqlx.Tx) (err error) {
+				next, err = d.recordTx(ctx, tx, b, done, outs, !last)
+				return err
+			})
+		}
 		if err == nil {
 			return next, nil
 		}
@@ -84,7 +87,6 @@ func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, b *batch, done m
 		onward    = map[*lane][]outcome{}
 		optedOut  []*item
 		invalid   []outcome
-		sent      = map[int64]bool{}
 	)
 	for _, o := range outs {
 		var to *lane
@@ -108,7 +110,6 @@ func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, b *batch, done m
 				refs = append(refs, carrierID{id: clean(id), message: o.it.ref(), status: Sent, whole: len(o.ids) == 1})
 				known = append(known, clean(id))
 			}
-			sent[o.it.AccountID] = true
 			if o.it.Attempts > 0 || !held[o.it.claim] { // otherwise by the book
 				told = append(told, happening{o.it.ref(), o.at, WhatAccepted, Sent, name})
 			}
@@ -183,12 +184,45 @@ func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, b *batch, done m
 	if err := d.book.takeEarlyTx(ctx, tx, name, known); err != nil {
 		return nil, err
 	}
-	next, err := d.passOnTx(ctx, tx, b, onward, now)
-	if err == nil && len(sent) > 0 {
-		err = due.RaiseAll(ctx, tx, receiptsKind, slices.Collect(maps.Keys(sent)), now.Add(d.cfg.ReceiptWait))
-	}
-	return next, err
+	return d.passOnTx(ctx, tx, b, onward, now)
 }
+
+// awaitReceipts raises the look for receipts that never come, for the accounts with
+// messages accepted now. It does so before the recording and not within it: the row would
+// stay locked until the commit, and batches of the same account would wait for each other.
+//
+// What was raised holds for a while, since an account that was sent something lately isn't
+// given up by the sweep, see expire.
+func (d *Dispatcher) awaitReceipts(ctx context.Context, outs []outcome) error {
+	now := d.cfg.Now()
+	var accounts []int64
+	d.mu.Lock()
+	for _, o := range outs {
+		a := o.it.AccountID
+		if o.verdict == vAccepted && now.Sub(d.awaited[a]) >= awaitedFor && !slices.Contains(accounts, a) {
+			accounts = append(accounts, a)
+		}
+	}
+	d.mu.Unlock()
+	if len(accounts) == 0 {
+		return nil
+	}
+	if err := due.RaiseAll(ctx, d.cfg.DB, receiptsKind, accounts, now.Add(d.cfg.ReceiptWait)); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.awaited) > 10000 { // no more than a memory; it may be lost
+		clear(d.awaited)
+	}
+	for _, a := range accounts {
+		d.awaited[a] = now
+	}
+	return nil
+}
+
+// awaitedFor is how long a raised look for receipts isn't raised again.
+const awaitedFor = time.Minute
 
 // failover finds the carrier a message goes on to, or what it comes to when there is none.
 // A missing route is final only when no carrier is left that might have one.
@@ -238,7 +272,7 @@ func (d *Dispatcher) lateTx(ctx context.Context, tx *sqlx.Tx, b *batch, held map
 		}
 		var awaited []int64
 		if err := tx.SelectContext(ctx, &awaited, `DELETE FROM unanswered WHERE account_id = $1 AND message_id = ANY(CAST($2 AS bigint[])) RETURNING message_id`,
-			account, pq.Array(ids)); err != nil {
+			account, integers(ids)); err != nil {
 			return nil, fmt.Errorf("late results: %w", err)
 		}
 		accepted := []int64{}
@@ -261,7 +295,7 @@ func (d *Dispatcher) lateTx(ctx context.Context, tx *sqlx.Tx, b *batch, held map
 
 // requeueTx puts messages back that certainly weren't accepted, unless they were
 // withdrawn meanwhile: those are returned in gone. told is for the history.
-func (d *Dispatcher) requeueTx(ctx context.Context, tx *sqlx.Tx, back []outcome, written map[MessageRef]bool, now time.Time) (told []happening, gone map[MessageRef]bool, err error) {
+func (d *Dispatcher) requeueTx(ctx context.Context, tx *sqlx.Tx, back []outcome, written those, now time.Time) (told []happening, gone map[MessageRef]bool, err error) {
 	if len(back) == 0 {
 		return nil, nil, nil
 	}
@@ -269,7 +303,7 @@ func (d *Dispatcher) requeueTx(ctx context.Context, tx *sqlx.Tx, back []outcome,
 	var at []time.Time
 	earliest := map[string]map[int64]time.Time{}
 	for _, o := range back {
-		if !written[o.it.ref()] {
+		if !written.has(o.it.ref()) {
 			backOf, withdrawn = append(backOf, o.it.AccountID), append(withdrawn, o.it.ID)
 			continue
 		}
@@ -292,9 +326,9 @@ func (d *Dispatcher) requeueTx(ctx context.Context, tx *sqlx.Tx, back []outcome,
 		var in []MessageRef
 		if err := tx.SelectContext(ctx, &in, `UPDATE sent AS s SET reason = 'withdrawn', status_at = $3
 			FROM unnest(CAST($1 AS bigint[]), CAST($2 AS bigint[])) AS u (account_id, message_id)
-			WHERE s.account_id = ANY (CAST($1 AS bigint[])) AND s.account_id = u.account_id AND s.message_id = u.message_id
+			WHERE s.account_id = u.account_id AND s.message_id = u.message_id
 			    AND s.status = 0 AND s.reason = 'withdrawing'
-			RETURNING s.account_id AS accountid, s.message_id AS id`, pq.Array(backOf), pq.Array(withdrawn), now); err != nil {
+			RETURNING s.account_id AS accountid, s.message_id AS id`, integers(backOf), integers(withdrawn), now); err != nil {
 			return nil, nil, fmt.Errorf("withdraw instead of retrying: %w", err)
 		}
 		gone = make(map[MessageRef]bool, len(in))
@@ -312,7 +346,7 @@ func (d *Dispatcher) requeueTx(ctx context.Context, tx *sqlx.Tx, back []outcome,
 		FROM unnest(CAST($1 AS bigint[]), CAST($2 AS bigint[]), CAST($3 AS smallint[]), CAST($4 AS timestamptz[]), CAST($5 AS smallint[]))
 		    AS u (account_id, message_id, priority, send_at, attempts)
 		ON CONFLICT (account_id, message_id) DO NOTHING`,
-		pq.Array(accounts), pq.Array(ids), pq.Array(priority), timestamps(at), pq.Array(attempts)); err != nil {
+		integers(accounts), integers(ids), integers(priority), timestamps(at), integers(attempts)); err != nil {
 		return nil, nil, fmt.Errorf("put %d messages back: %w", len(ids), err)
 	}
 	for _, kind := range slices.Sorted(maps.Keys(earliest)) {
@@ -374,7 +408,7 @@ func (d *Dispatcher) passOnTx(ctx context.Context, tx *sqlx.Tx, b *batch, onward
 			if err := tx.GetContext(ctx, &id, `
 				INSERT INTO claims AS c (account_id, carrier, owner, message_ids, attempts, claimed_at, lease_until)
 				VALUES ($1, $2, $3, CAST($4 AS bigint[]), CAST($5 AS smallint[]), $6, $7) RETURNING c.id`,
-				account, next.carrier(), d.cfg.Owner, pq.Array(ids), pq.Array(attempts), now, until); err != nil {
+				account, next.carrier(), d.cfg.Owner, integers(ids), integers(attempts), now, until); err != nil {
 				return nil, fmt.Errorf("claim for the next carrier: %w", err)
 			}
 			for _, o := range outs {
@@ -390,17 +424,17 @@ func (d *Dispatcher) passOnTx(ctx context.Context, tx *sqlx.Tx, b *batch, onward
 
 // changes lists what the Observer should hear. gone are the messages whose withdrawal
 // came too late to stop the attempt, but in time, since the carrier didn't take them.
-func (d *Dispatcher) changes(standings []standing, written, gone map[MessageRef]bool, now time.Time) []StatusChange {
+func (d *Dispatcher) changes(standings []standing, written those, gone map[MessageRef]bool, now time.Time) []StatusChange {
 	if d.book.observer == nil {
 		return nil
 	}
-	out := make([]StatusChange, 0, len(standings))
+	var out []StatusChange
 	for _, s := range standings {
 		it := s.it
 		if gone[s.MessageRef] {
 			s = standing{MessageRef: s.MessageRef, reason: ReasonWithdrawn, at: now}
 		}
-		if written[s.MessageRef] || gone[s.MessageRef] {
+		if (written.has(s.MessageRef) || gone[s.MessageRef]) && d.book.hears(s.reason) {
 			out = append(out, StatusChange{AccountID: s.AccountID, MessageID: s.ID, Kind: it.Kind, Origin: it.Origin, OriginID: it.OriginID,
 				From: NotSent, To: s.status, Reason: s.reason, Code: s.code, Carrier: s.carrier, At: s.at})
 		}

@@ -247,17 +247,24 @@ func (d *Dispatcher) expire(ctx context.Context, account int64) (next time.Time,
 			break
 		}
 	}
-	var oldest *time.Time
+	// While something was accepted lately the look is kept up, found or not: processes don't
+	// raise it for every message, see awaitReceipts.
+	var oldest, latest *time.Time
 	err = migrations.InAccount(ctx, d.cfg.DB, account, func(tx *sqlx.Tx) error {
-		return tx.GetContext(ctx, &oldest, `SELECT min(s.accepted_at) FROM sent s WHERE s.account_id = $1 AND s.status = 1`, account)
+		return tx.QueryRowxContext(ctx, `SELECT min(s.accepted_at) FILTER (WHERE s.status = 1), max(s.accepted_at) FROM sent s WHERE s.account_id = $1`,
+			account).Scan(&oldest, &latest)
 	})
 	if err != nil {
 		return time.Time{}, fmt.Errorf("expire messages of account %d: %w", account, err)
 	}
-	if oldest == nil {
+	switch {
+	case oldest != nil:
+		next = oldest.Add(d.cfg.ReceiptWait)
+	case latest != nil && now.Sub(*latest) < 10*awaitedFor:
+		next = now.Add(d.cfg.ReceiptWait)
+	default:
 		return time.Time{}, nil
 	}
-	next = oldest.Add(d.cfg.ReceiptWait)
 	if soonest := now.Add(sweepPause); next.Before(soonest) {
 		next = soonest
 	}

@@ -173,7 +173,7 @@ func (d *Dispatcher) decideTx(ctx context.Context, tx *sqlx.Tx, m doubt, found *
 	if err := d.book.tellTx(ctx, tx, []happening{{m.ref(), now, what, st.status, ""}}); err != nil {
 		return err
 	}
-	if !written[m.ref()] {
+	if !written.has(m.ref()) {
 		return nil
 	}
 	d.cfg.Log.WarnContext(ctx, "unanswered message decided", "account_id", m.AccountID, "message_id", m.ID, "carrier", m.Carrier, "what", string(what))
@@ -214,7 +214,7 @@ func (b *book) resolveTx(ctx context.Context, tx *sqlx.Tx, m doubt, ids []string
 	if err := b.tellTx(ctx, tx, []happening{{m.ref(), now, WhatResolved, Sent, ""}}); err != nil {
 		return err
 	}
-	if written[m.ref()] {
+	if written.has(m.ref()) {
 		if err := b.observeTx(ctx, tx, []StatusChange{m.change(NotSent, st)}); err != nil {
 			return err
 		}

@@ -14,6 +14,10 @@ const flushAfter = 200 * time.Millisecond
 // work submits everything in b, all at once, and records what comes of it. held tokens of
 // the lane's window are released as results are recorded.
 func (d *Dispatcher) work(ctx context.Context, b *batch, held int64) error {
+	// A stop waits for what is under way, so ctx ends nothing here.
+	var cancel context.CancelFunc
+	b.sending, cancel = context.WithTimeout(context.WithoutCancel(ctx), d.cfg.SendTimeout)
+	defer cancel()
 	results := make(chan outcome, len(b.items))
 	for _, it := range b.items {
 		go func() { results <- d.attempt(ctx, b, it) }()
@@ -165,7 +169,8 @@ func (d *Dispatcher) attempt(ctx context.Context, b *batch, it *item) outcome {
 			return later(ReasonOutOfHours, opens)
 		}
 	}
-	if it.FreshUntil != nil && !now.Before(*it.FreshUntil) && d.cfg.Gate != nil {
+	asked := it.FreshUntil != nil && !now.Before(*it.FreshUntil) && d.cfg.Gate != nil
+	if asked { // which may have taken its time
 		until, ok, err := d.ask(ctx, it, now)
 		now = d.cfg.Now()
 		switch {
@@ -191,9 +196,12 @@ func (d *Dispatcher) attempt(ctx context.Context, b *batch, it *item) outcome {
 		}
 		return later(ReasonInterrupted, until)
 	}
-	// A stop waits for what is under way, so ctx ends nothing here.
-	sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.cfg.SendTimeout)
-	defer cancel()
+	sending := b.sending
+	if asked {
+		var cancel context.CancelFunc
+		sending, cancel = context.WithTimeout(context.WithoutCancel(ctx), d.cfg.SendTimeout)
+		defer cancel()
+	}
 	s, err := send(sending, b.lane.carrier, it.Message)
 	now = d.cfg.Now()
 	o, p, after := judge(it, s, err, now)

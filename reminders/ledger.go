@@ -90,6 +90,11 @@ func (p *Planner) StatusChanged(ctx context.Context, tx *sqlx.Tx, changes []noti
 	return nil
 }
 
+// Hears implements notify.Selective.
+func (p *Planner) Hears(r notify.Reason) bool {
+	return r == notify.ReasonWithdrawn || r == notify.ReasonStale
+}
+
 // takenBack makes its own of messages that never left.
 func (p *Planner) takenBack(ctx context.Context, tx *sqlx.Tx, account int64, changes []notify.StatusChange) error {
 	var now time.Time
