@@ -51,6 +51,9 @@ func (v Vars) get(name string) string {
 //     one: "am {date}, {time}." is "am 1.6.";
 //   - between words one space remains, and of two joiners the first.
 //
+// Without a {callback}, the clause that leads to it goes as well: "Falls Sie verhindert
+// sind, rufen Sie uns an: {callback}." says nothing without the number.
+//
 // Text without an empty placeholder beside it stays as it was typed. A body that
 // does not parse gives an *[Invalid].
 func Render(body string, v Vars) (string, error) {
@@ -58,6 +61,7 @@ func Render(body string, v Vars) (string, error) {
 	if len(bad) > 0 {
 		return "", fmt.Errorf("render: %w", invalid(bad))
 	}
+	pieces = withoutCallback(pieces, v)
 	out := ""
 	gap := false // an empty placeholder stands between out and what follows
 	value := func(p piece) string {

@@ -1,6 +1,8 @@
 package reminders_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -51,7 +53,7 @@ func TestRender(t *testing.T) {
 		{"several with joiners", "{business}, {practitioner}, {location_name}, Tel. {callback}", reminders.Vars{Business: "P", Callback: "1"}, "P, Tel. 1"},
 		{"nothing at all", "{practitioner}", noDoctor, ""},
 		{"default text without callback and time", reminders.DefaultTexts()["de"], reminders.Vars{Weekday: "Mo", Date: "1.6.", Business: "P"},
-			"Terminerinnerung: Mo 1.6. Falls Sie verhindert sind, rufen Sie uns bitte an. Freundliche Grüsse, P"},
+			"Terminerinnerung: Mo 1.6. Freundliche Grüsse, P"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -91,6 +93,85 @@ func TestRender_full(t *testing.T) {
 		}
 		if got != "x"+want+"x" {
 			t.Fatalf("Render(%q) = %q, want %q", body, got, "x"+want+"x")
+		}
+	})
+}
+
+// Without a number, nothing leads to one.
+func TestRender_noCallback(t *testing.T) {
+	t.Parallel()
+	v := reminders.Vars{Business: "Praxis Meier", Date: "1.6.", Weekday: "Mo", Time: "14:30"}
+	for body, want := range map[string]string{
+		"{date} {time}. Tel. {callback}":                                              "1.6. 14:30.",
+		"{date} {time}. Tel.: {callback}":                                             "1.6. 14:30.",
+		"{date} {time}, Tel. {callback}":                                              "1.6. 14:30",
+		"Am {date}, Tel. {callback}.":                                                 "Am 1.6.",
+		"{business} Tel. {callback}":                                                  "Praxis Meier",
+		"{business}, {callback}":                                                      "Praxis Meier",
+		"{business} {callback}. Bis bald":                                             "Praxis Meier. Bis bald",
+		"{business} (Tel. {callback}) erwartet Sie":                                   "Praxis Meier erwartet Sie",
+		"{business} (Haus B, Tel. {callback})":                                        "Praxis Meier (Haus B)",
+		"{business} (seit 1900) (Tel. {callback})":                                    "Praxis Meier (seit 1900)",
+		"Tel. {callback}, {business}":                                                 "Praxis Meier",
+		"Um {time}.\nFragen: {callback}\nGruss":                                       "Um 14:30.\nGruss",
+		"Um {time}.\nFragen: {callback}":                                              "Um 14:30.",
+		"Fragen: {callback}\nUm {time}.":                                              "Um 14:30.",
+		"Um {time}. Fragen? {callback}":                                               "Um 14:30.",
+		"Um {time}. Fragen? Rufen Sie uns an: {callback}. Gruss, {business}":          "Um 14:30. Gruss, Praxis Meier",
+		"Geht es am {date}? Sonst {callback}.":                                        "Geht es am 1.6.?",
+		"Um {time}. Bitte kommen Sie nüchtern, Fragen unter {callback}. Gruss":        "Um 14:30. Bitte kommen Sie nüchtern. Gruss",
+		"Um {time} - bei Fragen, bitte Tel. {callback} - {business}":                  "Um 14:30 - Praxis Meier",
+		"Bei Fragen: {callback}, bis bald, {business}":                                "bis bald, Praxis Meier",
+		"Um {time}. Absage oder Verschiebung bis am Vortag: {callback}! Danke":        "Um 14:30. Danke",
+		"A {time}. Si vous ne pouvez pas venir, merci d'appeler le {callback}. Merci": "A 14:30. Merci",
+		"If you can't come, call {callback} or {callback}. See you {date}":            "See you 1.6.",
+		"Bitte anrufen: {callback}":                                                   "Bitte anrufen",
+		"{callback}":                                                                  "",
+		"Um {time} beim Dr. Huber. Tel. {callback}":                                   "Um 14:30 beim Dr. Huber.",
+		"Um {time} Uhr (Eingang Nord":                                                 "Um 14:30 Uhr (Eingang Nord",
+	} {
+		got, err := reminders.Render(body, v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != want {
+			t.Errorf("%q\n got %q\nwant %q", body, got, want)
+		}
+	}
+	for lang, body := range reminders.DefaultTexts() {
+		got, err := reminders.Render(body, v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasSuffix(got, ", Praxis Meier") || strings.Count(got, ".") != 3 || strings.Contains(got, ": .") {
+			t.Errorf("%s: %q", lang, got)
+		}
+	}
+}
+
+// Whatever the text, taking the way to the number away leaves all other values, in
+// order, and no placeholder.
+func TestRender_noCallback_keepsValues(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		body, want := "", ""
+		for i := range rapid.IntRange(0, 9).Draw(t, "pieces") {
+			switch rapid.IntRange(0, 2).Draw(t, "kind") {
+			case 0:
+				body += "{callback}"
+			case 1:
+				body += "{date}"
+				want += "#"
+			default:
+				body += rapid.StringMatching(`[a-z ?!,.:;()\n\[\]/-]{0,8}`).Draw(t, fmt.Sprint("text", i))
+			}
+		}
+		got, err := reminders.Render(body, reminders.Vars{Date: "#"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kept := strings.Repeat("#", strings.Count(got, "#")); kept != want {
+			t.Fatalf("Render(%q) = %q, want %d values", body, got, len(want))
 		}
 	})
 }
