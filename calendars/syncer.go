@@ -84,31 +84,28 @@ type tally struct {
 
 func (s *Syncer) tick(ctx context.Context, stopping func() bool) (worked, failed int, err error) {
 	var (
-		wg    sync.WaitGroup
 		mu    sync.Mutex
 		total tally
 	)
-	for range s.Workers {
-		wg.Go(func() {
-			for !stopping() {
-				// A name per lease: what is left of a lost one can't end another.
-				owner := due.NewOwner()
-				accounts, e := due.Lease(ctx, s.DB, DueKind, owner, s.Now(), 1, s.Lease)
-				if e == nil && len(accounts) == 1 {
-					e = s.account(ctx, owner, accounts[0], stopping, &total)
-				} else if e == nil {
-					return
-				}
-				if e != nil {
-					mu.Lock()
-					err = errors.Join(err, e)
-					mu.Unlock()
-					return
-				}
+	due.Crew(s.Workers, func(more func()) {
+		for !stopping() {
+			// A name per lease: what is left of a lost one can't end another.
+			owner := due.NewOwner()
+			accounts, e := due.Lease(ctx, s.DB, DueKind, owner, s.Now(), 1, s.Lease)
+			if e == nil && len(accounts) == 1 {
+				more()
+				e = s.account(ctx, owner, accounts[0], stopping, &total)
+			} else if e == nil {
+				return
 			}
-		})
-	}
-	wg.Wait()
+			if e != nil {
+				mu.Lock()
+				err = errors.Join(err, e)
+				mu.Unlock()
+				return
+			}
+		}
+	})
 	return int(total.worked.Load()), int(total.failed.Load()), err
 }
 

@@ -119,35 +119,32 @@ func (c *Clerk) Run(ctx context.Context) error {
 func (c *Clerk) Tick(ctx context.Context) (worked int, err error) {
 	var mu sync.Mutex
 	var errs []error
-	var wg sync.WaitGroup
-	for range c.Accounts {
-		wg.Go(func() {
-			for ctx.Err() == nil {
-				n, some, err := c.turn(ctx)
-				mu.Lock()
-				worked += n
-				if err != nil {
-					errs = append(errs, err)
-				}
-				mu.Unlock()
-				if !some {
-					return
-				}
+	due.Crew(c.Accounts, func(more func()) {
+		for ctx.Err() == nil {
+			n, some, err := c.turn(ctx, more)
+			mu.Lock()
+			worked += n
+			if err != nil {
+				errs = append(errs, err)
 			}
-		})
-	}
-	wg.Wait()
+			mu.Unlock()
+			if !some {
+				return
+			}
+		}
+	})
 	return worked, errors.Join(errs...)
 }
 
-// turn works on one account that has reminders due. some is false when there is none,
-// or the database doesn't say.
-func (c *Clerk) turn(ctx context.Context) (worked int, some bool, err error) {
+// turn works on one account that has reminders due, and calls found before it does.
+// some is false when there is none, or the database doesn't say.
+func (c *Clerk) turn(ctx context.Context, found func()) (worked int, some bool, err error) {
 	owner := due.NewOwner() // a name per lease: what is left of a lost one can't end another
 	accounts, err := due.Lease(ctx, c.DB, dueKind, owner, c.Now(), 1, c.Lease)
 	if err != nil || len(accounts) == 0 {
 		return 0, false, err
 	}
+	found()
 	worked, err = c.account(ctx, owner, accounts[0])
 	return worked, true, err
 }
