@@ -51,7 +51,7 @@ func NewStore(c Config) (*Store, error) {
 	if c.Cost == (Cost{}) {
 		c.Cost = DefaultCost
 	}
-	decoy, err := hashPassword("no such user", c.Cost)
+	decoy, err := decoyHash(c.Cost)
 	if err != nil {
 		return nil, err
 	}

@@ -38,16 +38,29 @@ func hashPassword(password string, c Cost) (string, error) {
 	if _, err := rand.Read(salt); err != nil {
 		return "", fmt.Errorf("salt: %w", err)
 	}
-	key := argon2.IDKey([]byte(password), salt, c.Passes, c.Memory, c.Threads, keyLen)
+	return phc(c, salt, argon2.IDKey([]byte(password), salt, c.Passes, c.Memory, c.Threads, keyLen)), nil
+}
+
+// decoyHash returns a PHC string that costs as much to check as any under c and that
+// nobody's password matches: its key is random, so none had to be computed.
+func decoyHash(c Cost) (string, error) {
+	random := make([]byte, saltLen+keyLen)
+	if _, err := rand.Read(random); err != nil {
+		return "", fmt.Errorf("decoy: %w", err)
+	}
+	return phc(c, random[:saltLen], random[saltLen:]), nil
+}
+
+func phc(c Cost, salt, key []byte) string {
 	b64 := base64.RawStdEncoding
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, c.Memory, c.Passes, c.Threads,
-		b64.EncodeToString(salt), b64.EncodeToString(key)), nil
+		b64.EncodeToString(salt), b64.EncodeToString(key))
 }
 
 // checkPassword reports whether password matches the PHC string, and the cost it
 // was made with. A string that is none of ours is an error, not a mismatch.
-func checkPassword(phc, password string) (ok bool, c Cost, err error) {
-	f := strings.Split(phc, "$")
+func checkPassword(stored, password string) (ok bool, c Cost, err error) {
+	f := strings.Split(stored, "$")
 	if len(f) != 6 || f[1] != "argon2id" {
 		return false, c, fmt.Errorf("accounts: stored password is not argon2id")
 	}
