@@ -98,7 +98,7 @@ func TestScenarioCarrier(t *testing.T) {
 		queued(s, "Anna "+anna)
 		s.at("Wed 14:40")
 		down := s.apiDown()
-		s.walk("Wed 15:30")
+		s.walk("Wed 14:50")
 		s.wantTexts(annaPhone) // never blind
 		down.Clear()
 		s.walk("Fri 12:00")

@@ -67,6 +67,7 @@ type stage struct {
 	app      *app
 	log      lockedBuffer
 	alarms   []string // kinds a scenario expects; any other one fails it
+	rhythm   string   // cron of calendar a
 	doubles  int      // texts that may look the same
 	sent     func()   // told whenever texts may have left
 	stuck    bool     // nobody dispatches
@@ -95,7 +96,11 @@ type scene struct {
 	carriers string
 	receive  func(phone string) []string // what phones show; nil = the sandbox's table
 	mode     standin.Mode
+	rhythm   string // cron of calendar a
 }
+
+// hourly is for scenarios that need calendar a read more often.
+func hourly(sc *scene) { sc.rhythm = "7 6-20 * * *" }
 
 // play runs a scenario for both providers.
 func play(t *testing.T, name string, run func(s *stage), change ...func(*scene)) {
@@ -110,7 +115,7 @@ func playAt(t *testing.T, p standin.Provider, name string, run func(s *stage), c
 	t.Helper()
 	t.Run(strings.ReplaceAll(name, " ", "_")+"/"+string(p), func(t *testing.T) {
 		t.Parallel()
-		sc := scene{t: t, start: monday, carriers: "sandbox://?receipt=0s"}
+		sc := scene{t: t, start: monday, carriers: "sandbox://?receipt=0s", rhythm: "7 8-20/3 * * *"}
 		for _, f := range change {
 			f(&sc)
 		}
@@ -120,7 +125,7 @@ func playAt(t *testing.T, p standin.Provider, name string, run func(s *stage), c
 
 func newStage(t *testing.T, p standin.Provider, sc scene) *stage {
 	t.Helper()
-	s := &stage{t: t, provider: p, receive: sc.receive}
+	s := &stage{t: t, provider: p, receive: sc.receive, rhythm: sc.rhythm}
 	s.clock.set(sc.start)
 	client := standin.Client{ID: "rappel-test", Secret: "rappel-test-secret"}
 	var err error
@@ -210,7 +215,7 @@ func (s *stage) open(email string) *clinic {
 	for i, cal := range c.cals[:2] {
 		ref := c.ref(cal)
 		// Seldom, since every poll costs a scenario time; b is hardly used.
-		rhythm := []string{"7 6-20 * * *", "23 6,12,18 * * *"}[i]
+		rhythm := []string{s.rhythm, "23 6,12,18 * * *"}[i]
 		s.must(c.connector.UpdateCalendar(ctx, ref, calendars.Settings{Cron: rhythm}))
 		s.must(c.connector.Watch(ctx, ref, true))
 		c.rules[cal.ID], err = c.ruleStore.Save(ctx, reminders.Rule{AccountID: c.account, CalendarID: ref.ID, Kind: reminders.DaysBefore, Amount: 1,
@@ -386,12 +391,24 @@ func (s *stage) settle() {
 	s.t.Helper()
 	for range 50 {
 		// One question in place of the dozens that workers without work would ask.
-		var idle bool
-		s.must(s.app.pools.owner.GetContext(s.t.Context(), &idle, `SELECT
-			NOT EXISTS (SELECT 1 FROM due WHERE due_at <= $1) AND NOT EXISTS (SELECT 1 FROM claims WHERE lease_until <= $1) AND
-			NOT EXISTS (SELECT 1 FROM unanswered WHERE decide_at <= $1) AND
-			NOT EXISTS (SELECT 1 FROM sandbox_texts WHERE NOT receipted AND receipt_at <= $1)`, s.now()))
-		if idle || s.sync()+s.remind()+s.dispatch() == 0 {
+		var has struct{ Sync, Remind, Dispatch bool }
+		s.must(s.app.pools.owner.GetContext(s.t.Context(), &has, `
+			WITH ready AS MATERIALIZED (SELECT DISTINCT kind FROM due WHERE due_at <= $1 OR lease_until <= $1)
+			SELECT EXISTS (SELECT 1 FROM ready WHERE kind = 'sync') AS sync, EXISTS (SELECT 1 FROM ready WHERE kind = 'remind') AS remind,
+				EXISTS (SELECT 1 FROM ready WHERE kind NOT IN ('sync', 'remind')) OR EXISTS (SELECT 1 FROM claims WHERE lease_until <= $1) OR
+				EXISTS (SELECT 1 FROM unanswered WHERE decide_at <= $1) OR
+				EXISTS (SELECT 1 FROM sandbox_texts WHERE NOT receipted AND receipt_at <= $1) AS dispatch`, s.now()))
+		n := 0
+		if has.Sync {
+			n += s.sync()
+		}
+		if has.Remind {
+			n += s.remind()
+		}
+		if has.Dispatch {
+			n += s.dispatch()
+		}
+		if n == 0 {
 			return
 		}
 	}

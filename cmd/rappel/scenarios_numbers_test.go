@@ -105,7 +105,7 @@ func TestScenarioNumbers(t *testing.T) {
 		s.walk("Fri 12:00")
 		s.wantTexts(annaPhone)
 		s.wantVerdict(e.ID, reminders.LateBooking)
-	})
+	}, hourly)
 	play(t, "T49 another number two minutes before due", func(s *stage) {
 		e := s.add("Anna "+anna, "Thu 14:30")
 		s.walk("Wed 14:28")

@@ -421,7 +421,7 @@ func TestScenarioConnection(t *testing.T) {
 		s.walk("Wed 20:00")
 		s.wantNotices()
 		s.wantTexts(annaPhone, "Thu 14:30")
-	})
+	}, hourly)
 	play(t, "T38 only free or busy is shared any more", func(s *stage) {
 		e := s.add("Anna "+anna, "Thu 14:30")
 		s.addTo(s.b(), "Berta "+berta, "Thu 15:00")

@@ -36,7 +36,7 @@ func TestScenarioRandom(t *testing.T) {
 			r := &randomWeek{stage: s, r: rand.New(rand.NewPCG(seed, 0))}
 			s.sent = r.look
 			r.play()
-		})
+		}, hourly)
 	}
 }
 

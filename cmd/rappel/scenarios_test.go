@@ -51,7 +51,7 @@ func TestScenarioMoves(t *testing.T) {
 		s.wantTexts(annaPhone, "Thu 14:30", "Thu 10:00")
 		s.walk("Sat 12:00")
 		s.wantTexts(annaPhone, "Thu 14:30", "Thu 10:00")
-	})
+	}, hourly)
 	play(t, "T16 moved after it was sent to within the minimum lead: none", func(s *stage) {
 		e := s.add("Anna "+anna, "Thu 14:30")
 		s.walk("Thu 10:00")

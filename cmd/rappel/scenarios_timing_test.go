@@ -20,7 +20,7 @@ func TestScenarioTiming(t *testing.T) {
 		s.wantTexts(annaPhone)
 		s.wantVerdict(e.ID, reminders.LateBooking)
 		s.wantNotices()
-	})
+	}, hourly)
 	play(t, "T19 a late booking is sent once if enough remains", func(s *stage) {
 		s.rule(func(r *reminders.Rule) { r.Late = reminders.LateSend })
 		s.walk("Wed 16:50")
