@@ -110,18 +110,18 @@ func normalise(instances []Instance) ([]Instance, error) {
 		if _, err := time.Parse(time.DateOnly, in.StartDate); err != nil {
 			in.StartDate = ""
 		}
-		// JSON, which carries them sealed, has no other than valid text either.
-		in.Title, in.Location, in.Description = valid(in.Title), valid(in.Location), valid(in.Description)
+		// They lie sealed, but what is found in them does not.
+		in.Title, in.Location, in.Description = plain(in.Title), plain(in.Location), plain(in.Description)
 		out = append(out, in)
 	}
 	slices.SortFunc(out, func(a, b Instance) int { return cmp.Compare(a.Key, b.Key) })
 	return out, nil
 }
 
-func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
-
 // plain is s as PostgreSQL takes it: valid UTF-8 without NUL.
-func plain(s string) string { return strings.ReplaceAll(valid(s), "\x00", "") }
+func plain(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "")
+}
 
 // tellApart gives instances that share UID and occurrence, as copies do, UIDs of
 // their own: reminders are keyed by both. One keeps the plain UID; whoever has a UID
