@@ -61,6 +61,7 @@ type Config struct {
 	Workers    int                                    // accounts worked on at once; 0 = 8
 	Reads      int                                    // calendars read at once, over all accounts; 0 = 16
 	Lease      time.Duration                          // of an account, renewed while it is worked on; 0 = 30 s
+	Patience   time.Duration                          // with one read on demand, whoever waits for it; 0 = 45 s
 	Pause      time.Duration                          // between two looks for due work; 0 = 1 s
 	MinHorizon time.Duration                          // how far ahead the clinic sees its appointments at least; 0 = 7 days
 	Steady     bool                                   // poll at the cron's own pace, night and day, busy or not
@@ -100,6 +101,7 @@ func newHouse(c Config) *house {
 	c.Workers = orElse(c.Workers, 8)
 	c.Reads = orElse(c.Reads, 16)
 	c.Lease = orElse(c.Lease, 30*time.Second)
+	c.Patience = orElse(c.Patience, 45*time.Second)
 	c.Pause = orElse(c.Pause, time.Second)
 	c.MinHorizon = orElse(c.MinHorizon, 7*24*time.Hour)
 	h := &house{Config: c, providers: make(map[string]Provider), limits: make(map[string]*rate.Limiter), grants: make(map[string]chan struct{})}

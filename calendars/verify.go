@@ -7,10 +7,7 @@ import (
 	"time"
 )
 
-const (
-	verifyTimeout = 45 * time.Second // of one read on demand, whoever waits for it
-	verifyTries   = 3                // reads that were overtaken by another's
-)
+const verifyTries = 3 // reads that were overtaken by another's
 
 // Verify makes sure that the events stored of a calendar are the provider's, as of
 // at most maxAge ago: it returns nil when a read begun then or later succeeded and its
@@ -37,7 +34,7 @@ func (s *Syncer) Verify(ctx context.Context, ref CalendarRef, maxAge time.Durati
 		// took off too early to satisfy this caller shows in the next round.
 		key := strconv.FormatInt(ref.AccountID, 10) + "/" + strconv.FormatInt(ref.ID, 10)
 		flight := s.flights.DoChan(key, func() (any, error) {
-			work, done := context.WithTimeout(context.WithoutCancel(ctx), verifyTimeout)
+			work, done := context.WithTimeout(context.WithoutCancel(ctx), s.Patience)
 			defer done()
 			_, err := s.poll(work, ref, t.Connection(), true, since)
 			return nil, err

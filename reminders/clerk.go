@@ -149,8 +149,9 @@ func (c *Clerk) turn(ctx context.Context, found func()) (worked int, some bool, 
 	return worked, true, err
 }
 
-// accountTurn bounds the work on one account, before others have their turn.
-const accountTurn = 2 * time.Minute
+// accountTurn bounds the work on one account, before others have their turn, as a
+// multiple of the patience with a calendar.
+const accountTurn = 4
 
 // accountRetry is when an account's turn comes again after a failure of our own.
 const accountRetry = time.Minute
@@ -159,7 +160,7 @@ const accountRetry = time.Minute
 // because the program does, no calendar is waited for any more and what isn't verified
 // stays as it is; what is being written is finished.
 func (c *Clerk) account(stop context.Context, owner string, account int64) (worked int, err error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(stop), accountTurn)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(stop), accountTurn*c.Patience)
 	defer cancel()
 	held, release := due.Hold(ctx, c.DB, dueKind, owner, account, c.Lease, c.Now)
 	worked, err = c.guarded(held, stop, account)

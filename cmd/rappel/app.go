@@ -52,6 +52,8 @@ type extras struct {
 	now    func() time.Time // nil = time.Now
 	dev    *web.DevLinks
 	steady bool // poll at the cron's own pace
+	// patience with a calendar that is read before a text leaves; 0 = as each room has it
+	patience time.Duration
 }
 
 // newApp opens the database and wires every room. Nothing runs yet; the caller
@@ -90,10 +92,10 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, x extras) (a *app
 	planner := reminders.NewPlanner(reminders.PlannerConfig{Events: a.calendars, Outbox: outbox, Debounce: cfg.Debounce, Log: log})
 	calendarsConfig := calendars.Config{
 		DB: a.pools.owner, Sealer: seal, Providers: a.providers(), Sink: planner, BaseURL: cfg.BaseURL,
-		Now: a.now, Log: log, Alarm: alarm, Meter: a.metrics, Steady: x.steady, Lease: cfg.LeaseFor,
+		Now: a.now, Log: log, Alarm: alarm, Meter: a.metrics, Steady: x.steady, Lease: cfg.LeaseFor, Patience: x.patience,
 	}
 	a.syncer = calendars.NewSyncer(calendarsConfig)
-	a.clerk = reminders.NewClerk(reminders.ClerkConfig{DB: a.pools.owner, Verifier: a.syncer, Outbox: outbox, Now: a.now, Log: log, Lease: cfg.LeaseFor})
+	a.clerk = reminders.NewClerk(reminders.ClerkConfig{DB: a.pools.owner, Verifier: a.syncer, Outbox: outbox, Now: a.now, Log: log, Lease: cfg.LeaseFor, Patience: x.patience})
 	notifyConfig := notify.Config{
 		DB: a.pools.dispatch, Carriers: a.carriers, Gate: reminders.NewGate(reminders.GateConfig{DB: a.pools.owner, Verifier: a.syncer, Log: log}),
 		Observer: observers{planner, a.metrics}, Now: a.now, Log: log,

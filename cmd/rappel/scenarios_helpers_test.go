@@ -157,11 +157,14 @@ func newStage(t *testing.T, p standin.Provider, sc scene) *stage {
 	return s
 }
 
+// ampleTime is for machines that have much else to do: on the stage time passes by hand.
+const ampleTime = 10 * time.Minute
+
 // newApp wires one more process over the stage's database.
 func (s *stage) newApp() *app {
 	s.t.Helper()
 	log := slog.New(slog.NewTextHandler(&s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	a, err := newApp(s.t.Context(), s.cfg, log, extras{now: s.clock.now})
+	a, err := newApp(s.t.Context(), s.cfg, log, extras{now: s.clock.now, patience: ampleTime})
 	s.must(err)
 	s.t.Cleanup(func() { s.must(a.close()) })
 	return a
