@@ -19,6 +19,9 @@ var samples = map[string]string{
 	"rules.kind":              `'hours_before'`,
 	"template_texts.language": `'de'`,
 	"reminders.status":        `'planned'`,
+
+	"sender_registrations.state": `'pending'`,
+	"held.reason":                `'review'`,
 }
 
 // table is one relation with an account_id, as the catalogue has it.

@@ -20,6 +20,7 @@ type Config struct {
 	Gate     Gate             // nil: nothing is ever stale
 	Window   Window           // nil: marketing may go at any hour
 	Observer Observer         // nil: nobody listens
+	Outbox   *Outbox          // Desk: confirms opt-outs by it; nil: they aren't confirmed
 	Now      func() time.Time
 	Log      *slog.Logger
 	// Alarm is called when a carrier refuses our configuration and was paused for it:

@@ -17,6 +17,8 @@ var (
 	ErrRequest = errors.New("notify: incomplete message")
 	// ErrNotFound means the account has no such message.
 	ErrNotFound = errors.New("notify: no such message")
-	// ErrConfig means a Dispatcher or Desk can't work with the Config it was given.
+	// ErrClosed means that marketing may go to a country at no hour.
+	ErrClosed = errors.New("notify: no hour is open")
+	// ErrConfig means a Dispatcher, Desk, Policy or Holds can't work with the Config it was given.
 	ErrConfig = errors.New("notify: unusable configuration")
 )

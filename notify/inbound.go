@@ -92,7 +92,11 @@ func (d *Desk) inbound(ctx context.Context, m Inbound, now time.Time) error {
 		withdrawn := 0
 		switch action {
 		case optout.Out:
-			withdrawn, err = optOutTx(ctx, tx, d.book, o.AccountID, m.From, SourceReply, now)
+			var first bool
+			withdrawn, first, err = optOutOnceTx(ctx, tx, d.book, o.AccountID, m.From, SourceReply, now)
+			if err == nil && first && d.cfg.Outbox != nil {
+				err = d.cfg.Outbox.confirmTx(ctx, tx, OptOut{o.AccountID, m.From, SourceReply, m.To}, now)
+			}
 		case optout.In:
 			_, err = OptInTx(ctx, tx, o.AccountID, m.From)
 		}

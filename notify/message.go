@@ -24,6 +24,9 @@ const (
 	OriginTest     Origin = "test"     // sent by hand to see how it looks
 	OriginCampaign Origin = "campaign" // OriginID is the campaign
 	OriginAPI      Origin = "api"
+	// OriginOptOut confirms an opt-out. It is the one text that still goes to somebody who
+	// wants none, so nobody but the Outbox itself may ask for it.
+	OriginOptOut Origin = "optout"
 )
 
 // NewMessage is what a room asks the Outbox to send.
@@ -51,9 +54,16 @@ type Enqueued struct {
 	ID        int64
 	Segments  int
 	Encoding  segment.Encoding
-	Units     int    // septets or UTF-16 code units
-	Body      string // as it will be sent, after smart encoding
-	Duplicate bool   // the reference was known: ID is the first message, nothing was added
+	Units     int       // septets or UTF-16 code units
+	Body      string    // as it will be sent, with suffix and after smart encoding
+	Suffix    string    // what was put behind the text, "" = nothing
+	Sender    string    // as it will be sent, which may be the account's number
+	SendAt    time.Time // when it may go at the earliest, which for marketing may be later than asked
+	Duplicate bool      // the reference was known: ID is the first message, nothing was added
+	// Status is NotSent, or what it ended as by the rules; Reason then says why. With
+	// NotSent, Reason says what holds it; "" means that it is queued.
+	Status Status
+	Reason Reason
 }
 
 // Priority of a kind in the queue; lower goes first.
@@ -123,7 +133,7 @@ func ValidNumber(s string) bool {
 // check refuses what could never be sent.
 func (m *NewMessage) check() error {
 	switch {
-	case m.AccountID <= 0, m.Kind != Notification && m.Kind != Marketing, m.Reference == "", m.Origin == "", m.Expires.IsZero():
+	case m.AccountID <= 0, m.Origin == OriginOptOut, m.Kind != Notification && m.Kind != Marketing, m.Reference == "", m.Origin == "", m.Expires.IsZero():
 		return ErrRequest
 	case !ValidNumber(m.Recipient):
 		return ErrRecipient

@@ -3,38 +3,38 @@ package notify
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
-
-	"rappel/migrations/due"
-	"rappel/notify/segment"
 )
-
-// dueKind is the kind of due work the dispatcher leases.
-const dueKind = "dispatch"
 
 // Outbox takes messages in and takes them back. It works on either pool, and always
 // inside the caller's transaction, so that the intent to send stands or falls with
 // whatever it belongs to.
 type Outbox struct {
-	now func() time.Time
+	now    func() time.Time
+	policy *Policy
 }
 
-// NewOutbox returns an Outbox with the clock now; nil means time.Now.
-func NewOutbox(now func() time.Time) *Outbox {
+// NewOutbox returns an Outbox with the clock now, nil meaning time.Now, that knows no
+// rules: what is asked for is queued as it is.
+func NewOutbox(now func() time.Time) *Outbox { return NewPolicyOutbox(now, nil) }
+
+// NewPolicyOutbox returns an Outbox that follows policy.
+func NewPolicyOutbox(now func() time.Time, policy *Policy) *Outbox {
 	if now == nil {
 		now = time.Now
 	}
-	return &Outbox{now: now}
+	return &Outbox{now: now, policy: policy}
 }
 
 // EnqueueTx queues m within tx. The same (account, reference) again returns the first
-// message's id with Duplicate true and adds nothing; the counts are then those of the
-// text given now. Fails with ErrRequest, ErrRecipient, ErrSender or ErrBody.
+// message's id with Duplicate true and adds nothing; all else is then told of the text
+// given now. Fails with ErrRequest, ErrRecipient, ErrSender or ErrBody.
+//
+// What the rules hold back or refuse isn't an error: it becomes a message with a status
+// and a reason, for everybody to see, and Enqueued tells them.
 func (o *Outbox) EnqueueTx(ctx context.Context, tx *sqlx.Tx, m NewMessage) (Enqueued, error) {
 	all, err := o.EnqueueAllTx(ctx, tx, []NewMessage{m})
 	if err != nil {
@@ -43,134 +43,19 @@ func (o *Outbox) EnqueueTx(ctx context.Context, tx *sqlx.Tx, m NewMessage) (Enqu
 	return all[0], nil
 }
 
-// Law 8: an INSERT ... SELECT of unnest ends in RETURNING or ON CONFLICT.
-const enqueue = `
-WITH added AS (
-    INSERT INTO messages AS m (account_id, kind, reference, origin, origin_id, recipient, sender, body,
-        encoding, segments, units, send_at, expires_at, fresh_until, created_at)
-    SELECT $1, u.kind, u.reference, u.origin, u.origin_id, u.recipient, u.sender, u.body,
-        u.encoding, u.segments, u.units, u.send_at, u.expires_at, u.fresh_until, $15
-    FROM unnest(CAST($2 AS smallint[]), CAST($3 AS text[]), CAST($4 AS text[]), CAST($5 AS bigint[]), CAST($6 AS text[]),
-        CAST($7 AS text[]), CAST($8 AS text[]), CAST($9 AS smallint[]), CAST($10 AS smallint[]), CAST($11 AS int[]),
-        CAST($12 AS timestamptz[]), CAST($13 AS timestamptz[]), CAST($14 AS timestamptz[]))
-        AS u (kind, reference, origin, origin_id, recipient, sender, body, encoding, segments, units, send_at, expires_at, fresh_until)
-    ON CONFLICT (account_id, reference) DO NOTHING
-    RETURNING m.id, m.reference, m.kind, m.send_at),
-queued AS (
-    INSERT INTO queue AS q (account_id, message_id, priority, send_at)
-    SELECT $1, a.id, CASE WHEN a.kind = 2 THEN 5 ELSE 1 END, a.send_at FROM added a
-    RETURNING q.message_id)
-SELECT id, reference FROM added`
-
-// EnqueueAllTx is EnqueueTx for several messages of one account, in one statement.
-// The answers are in the order given. One bad message refuses them all.
+// EnqueueAllTx is EnqueueTx for several messages, in one statement. On the owner's pool
+// they may be of several accounts. The answers are in the order given. One bad message
+// refuses them all.
 func (o *Outbox) EnqueueAllTx(ctx context.Context, tx *sqlx.Tx, ms []NewMessage) ([]Enqueued, error) {
-	if len(ms) == 0 {
-		return nil, nil
-	}
-	now, account := o.now(), ms[0].AccountID
-	var cols struct {
-		kind, encoding, segments                   []int64
-		reference, origin, recipient, sender, body []string
-		originID                                   []int64
-		units                                      []int64
-		sendAt, expires                            []time.Time
-		fresh                                      []*time.Time
-	}
-	out := make([]Enqueued, len(ms))
-	earliest := map[string]time.Time{} // by kind of due work
 	for i := range ms {
-		m := &ms[i]
-		if m.AccountID != account {
-			return nil, fmt.Errorf("enqueue %d messages: %w: of several accounts", len(ms), ErrRequest)
-		}
-		if err := m.check(); err != nil {
+		if err := ms[i].check(); err != nil {
 			return nil, fmt.Errorf("enqueue message %d of %d: %w", i+1, len(ms), err)
 		}
-		body := m.Body
-		if m.Smart {
-			body, _ = segment.Smart(body, segment.Typographic) // the list of changes is for editors
-		}
-		r := segment.Measure(body)
-		if r.Segments > MaxSegments {
-			return nil, fmt.Errorf("enqueue message %d of %d: %w: %d segments", i+1, len(ms), ErrBody, r.Segments)
-		}
-		out[i] = Enqueued{Segments: r.Segments, Encoding: r.Encoding, Units: r.Units, Body: body}
-		sendAt := m.SendAt
-		if sendAt.IsZero() {
-			sendAt = now
-		}
-		if first, ok := earliest[dueKindOf(m.Kind)]; !ok || sendAt.Before(first) {
-			earliest[dueKindOf(m.Kind)] = sendAt
-		}
-		var fresh *time.Time
-		if !m.FreshUntil.IsZero() {
-			fresh = &m.FreshUntil
-		}
-		cols.kind = append(cols.kind, int64(m.Kind))
-		cols.reference = append(cols.reference, m.Reference)
-		cols.origin = append(cols.origin, string(m.Origin))
-		cols.originID = append(cols.originID, m.OriginID)
-		cols.recipient = append(cols.recipient, m.Recipient)
-		cols.sender = append(cols.sender, m.Sender)
-		cols.body = append(cols.body, body)
-		cols.encoding = append(cols.encoding, int64(r.Encoding))
-		cols.segments = append(cols.segments, int64(r.Segments))
-		cols.units = append(cols.units, int64(r.Units))
-		cols.sendAt = append(cols.sendAt, sendAt)
-		cols.expires = append(cols.expires, m.Expires)
-		cols.fresh = append(cols.fresh, fresh)
 	}
-	type row struct {
-		ID        int64
-		Reference string
-	}
-	var added []row
-	if err := tx.SelectContext(ctx, &added, enqueue, account, pq.Array(cols.kind), pq.Array(cols.reference), pq.Array(cols.origin),
-		pq.Array(cols.originID), pq.Array(cols.recipient), pq.Array(cols.sender), pq.Array(cols.body), pq.Array(cols.encoding),
-		pq.Array(cols.segments), pq.Array(cols.units), timestamps(cols.sendAt), timestamps(cols.expires), optionalTimestamps(cols.fresh), now); err != nil {
-		return nil, fmt.Errorf("enqueue %d messages: %w", len(ms), err)
-	}
-	ids := make(map[string]int64, len(ms))
-	for _, r := range added {
-		ids[r.Reference] = r.ID
-	}
-	if len(added) < len(ms) {
-		// A statement of its own sees what a concurrent transaction committed while
-		// ours waited for it at the constraint.
-		var known []row
-		if err := tx.SelectContext(ctx, &known, `SELECT id, reference FROM messages WHERE account_id = $1 AND reference = ANY($2)`,
-			account, pq.Array(cols.reference)); err != nil {
-			return nil, fmt.Errorf("look up known references: %w", err)
-		}
-		fresh := make(map[string]bool, len(added))
-		for _, r := range added {
-			fresh[r.Reference] = true
-		}
-		for _, r := range known {
-			ids[r.Reference] = r.ID
-		}
-		for i := range ms {
-			out[i].Duplicate = !fresh[ms[i].Reference]
-			fresh[ms[i].Reference] = false // the second of two in one call is a duplicate too
-		}
-	}
-	for i := range ms {
-		if out[i].ID = ids[ms[i].Reference]; out[i].ID == 0 {
-			return nil, fmt.Errorf("enqueue message %d of %d: neither added nor known", i+1, len(ms))
-		}
-	}
-	if len(added) > 0 {
-		for _, kind := range slices.Sorted(maps.Keys(earliest)) {
-			if err := due.Raise(ctx, tx, kind, account, earliest[kind]); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return out, nil
+	return o.enqueueAllTx(ctx, tx, ms)
 }
 
-// WithdrawTx takes a message back that hasn't been claimed for submission: its status
+// WithdrawTx takes a message back that hasn't been claimed for submission, queued or held: its status
 // stays NOT_SENT with reason withdrawn, for good, and withdrawn is true (again so when
 // asked again). why is a short code of the caller's for the history.
 //
@@ -219,9 +104,14 @@ func (o *Outbox) exists(ctx context.Context, tx *sqlx.Tx, ref MessageRef) error 
 }
 
 const withdrawQueued = `
-WITH gone AS (
+WITH queued AS (
     DELETE FROM queue q WHERE q.account_id = $1 AND q.message_id = ANY(CAST($2 AS bigint[]))
     RETURNING q.message_id),
+kept AS (
+    DELETE FROM held h WHERE h.account_id = $1 AND h.message_id = ANY(CAST($2 AS bigint[]))
+    RETURNING h.message_id),
+gone AS (
+    SELECT message_id FROM queued UNION SELECT message_id FROM kept),
 marked AS (
     INSERT INTO sent AS s (account_id, message_id, status, reason, code, status_at)
     SELECT $1, g.message_id, $3, $4, $5, $6 FROM gone g
@@ -235,8 +125,8 @@ told AS (
     RETURNING e.message_id)
 SELECT message_id FROM told`
 
-// withdrawQueuedTx takes those of ids out of the queue that still are in it, gives them
-// status and reason, and returns them.
+// withdrawQueuedTx takes those of ids that still are in the queue, or held back from it, out
+// of it, gives them status and reason, and returns them.
 func withdrawQueuedTx(ctx context.Context, tx *sqlx.Tx, account int64, ids []int64, status Status, reason Reason, why string, now time.Time) ([]int64, error) {
 	var gone []int64
 	err := tx.SelectContext(ctx, &gone, withdrawQueued, account, pq.Array(ids), status, reason, why, now, WhatWithdrawn)

@@ -13,7 +13,7 @@ import (
 
 // Purge deletes up to limit of account's messages created before the instant, with their
 // history, and returns how many there were; zero means that none is left. It needs the
-// owner's pool. Messages still queued, claimed or unanswered stay.
+// owner's pool. Messages still queued, held, claimed or unanswered stay.
 //
 // Small batches keep it from holding up the dispatcher. A reference purged is forgotten:
 // the same (account, reference) could be enqueued again, so before should lie far behind
@@ -24,6 +24,7 @@ func (s *Store) Purge(ctx context.Context, account int64, before time.Time, limi
 		if err := tx.SelectContext(ctx, &ids, `
 			SELECT m.id FROM messages m WHERE m.account_id = $1 AND m.created_at < $2
 			    AND NOT EXISTS (SELECT 1 FROM queue q WHERE q.account_id = $1 AND q.message_id = m.id)
+			    AND NOT EXISTS (SELECT 1 FROM held h WHERE h.account_id = $1 AND h.message_id = m.id)
 			    AND NOT EXISTS (SELECT 1 FROM unanswered u WHERE u.account_id = $1 AND u.message_id = m.id)
 			    AND NOT EXISTS (SELECT 1 FROM claims c WHERE c.account_id = $1 AND m.id = ANY(c.message_ids))
 			ORDER BY m.created_at, m.id LIMIT $3`, account, before, limit); err != nil {

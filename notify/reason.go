@@ -17,6 +17,17 @@ const (
 	ReasonInvalidNumber Reason = "invalid_number" // [INVALID_DESTINATION] a carrier said a while ago that nobody has the number
 	ReasonNoRoute       Reason = "no_route"       // [ROUTE_NOT_AVAILABLE] no carrier of ours serves the destination
 
+	ReasonReview         Reason = "review"          // [NOT_SENT] held: somebody looks at an account's first marketing
+	ReasonRegistration   Reason = "registration"    // [NOT_SENT] held: the sender's registration in the country is under way
+	ReasonCredit         Reason = "credit"          // [NOT_SENT] held: there is no credit left
+	ReasonTurnedDown     Reason = "rejected"        // [NOT_ALLOWED] the review turned it down
+	ReasonNoHours        Reason = "no_hours"        // [EXPIRED, NOT_ALLOWED] there is no hour before it expires, or none at all, at which marketing may go there
+	ReasonSenderBarred   Reason = "sender_barred"   // [INVALID_SENDER] the name says nothing about who writes
+	ReasonSenderName     Reason = "sender_name"     // [INVALID_SENDER] no names are delivered there
+	ReasonSenderForeign  Reason = "sender_foreign"  // [INVALID_SENDER] the number isn't delivered there
+	ReasonUnregistered   Reason = "unregistered"    // [INVALID_SENDER] the sender must be registered there and isn't
+	ReasonSenderRejected Reason = "sender_rejected" // [INVALID_SENDER] the sender's registration there was rejected
+
 	ReasonRefused       Reason = "refused"       // [several] the carrier turned it down; the code says more
 	ReasonReceipt       Reason = "receipt"       // [several] the carrier's receipt says so
 	ReasonExhausted     Reason = "exhausted"     // [NETWORK_ERROR] the carrier could not take it until it was too late
@@ -39,6 +50,9 @@ type What string
 // The entries.
 const (
 	WhatQueued     What = "queued"     // asked for
+	WhatHeld       What = "held"       // kept out of the queue, for the reason given as code
+	WhatReleased   What = "released"   // let go as far as the reason given as code goes
+	WhatRejected   What = "rejected"   // ended by who was asked about it
 	WhatAccepted   What = "accepted"   // the carrier took it
 	WhatReceipt    What = "receipt"    // a receipt moved the status
 	WhatFailed     What = "failed"     // final without a receipt

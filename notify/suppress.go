@@ -17,26 +17,55 @@ const (
 )
 
 // OptOutTx stops all texts of account to recipient: none is submitted from here on, and
-// those queued end as NOT_ALLOWED at once. It returns how many those were. An opt-out that
-// stands already keeps its source. It works on either pool.
+// those queued or held end as NOT_ALLOWED at once. It returns how many those were. An
+// opt-out that stands already keeps its source. It works on either pool.
+//
+// It confirms nothing: see [Outbox.OptOutTx].
 func OptOutTx(ctx context.Context, tx *sqlx.Tx, account int64, recipient, source string, now time.Time) (withdrawn int, err error) {
 	return optOutTx(ctx, tx, &book{}, account, recipient, source, now)
 }
 
-func optOutTx(ctx context.Context, tx *sqlx.Tx, b *book, account int64, recipient, source string, now time.Time) (int, error) {
-	if _, err := tx.ExecContext(ctx, `INSERT INTO opt_outs (account_id, recipient, source, created_at) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (account_id, recipient) DO NOTHING`, account, recipient, source, now); err != nil {
-		return 0, fmt.Errorf("opt out: %w", err)
+func optOutTx(ctx context.Context, tx *sqlx.Tx, b *book, account int64, recipient, source string, now time.Time) (withdrawn int, err error) {
+	withdrawn, _, err = optOutOnceTx(ctx, tx, b, account, recipient, source, now)
+	return withdrawn, err
+}
+
+// optOutOnceTx is OptOutTx; first is false if the opt-out stood already.
+func optOutOnceTx(ctx context.Context, tx *sqlx.Tx, b *book, account int64, recipient, source string, now time.Time) (withdrawn int, first bool, err error) {
+	res, err := tx.ExecContext(ctx, `INSERT INTO opt_outs (account_id, recipient, source, created_at) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (account_id, recipient) DO NOTHING`, account, recipient, source, now)
+	if err != nil {
+		return 0, false, fmt.Errorf("opt out: %w", err)
 	}
+	added, err := res.RowsAffected()
+	if err != nil {
+		return 0, false, fmt.Errorf("opt out: %w", err)
+	}
+	withdrawn, err = withdrawAllTx(ctx, tx, b, account, recipient, source, now)
+	return withdrawn, added > 0, err
+}
+
+// withdrawAllTx ends what is queued or held for recipient. What confirms an opt-out goes
+// all the same.
+func withdrawAllTx(ctx context.Context, tx *sqlx.Tx, b *book, account int64, recipient, source string, now time.Time) (int, error) {
 	// A dispatcher that holds one of these rows is waited for by the DELETE and has then
 	// either left it or taken it; what it takes after this commits, it checks.
 	var queued []int64
-	if err := tx.SelectContext(ctx, &queued, `SELECT q.message_id FROM queue q JOIN messages m ON m.account_id = $1 AND m.id = q.message_id
-		WHERE q.account_id = $1 AND m.recipient = $2 ORDER BY q.message_id`, account, recipient); err != nil {
+	if err := tx.SelectContext(ctx, &queued, `
+		SELECT q.message_id FROM queue q JOIN messages m ON m.account_id = $1 AND m.id = q.message_id
+		WHERE q.account_id = $1 AND m.recipient = $2 AND m.origin <> $3
+		UNION
+		SELECT h.message_id FROM held h JOIN messages m ON m.account_id = $1 AND m.id = h.message_id
+		WHERE h.account_id = $1 AND m.recipient = $2 AND m.origin <> $3
+		ORDER BY 1`, account, recipient, OriginOptOut); err != nil {
 		return 0, fmt.Errorf("look for queued messages: %w", err)
 	}
 	if len(queued) == 0 {
 		return 0, nil
+	}
+	// What is held has a row in sent, which whoever releases it locks first; so do we.
+	if _, err := b.lockTx(ctx, tx, account, queued); err != nil {
+		return 0, err
 	}
 	gone, err := withdrawQueuedTx(ctx, tx, account, queued, NotAllowed, ReasonOptedOut, source, now)
 	if err != nil || b.observer == nil || len(gone) == 0 {
@@ -54,6 +83,25 @@ func optOutTx(ctx context.Context, tx *sqlx.Tx, b *book, account int64, recipien
 		}
 	}
 	return len(gone), b.observeTx(ctx, tx, changes)
+}
+
+// OptOut is somebody's wish for no more texts.
+type OptOut struct {
+	AccountID int64
+	Recipient string // E.164
+	Source    string // SourceReply, SourcePage, SourceStaff or SourceCarrier
+	To        string // reply: our number they wrote to
+}
+
+// OptOutTx is the package's OptOutTx, and confirms the opt-out by a last text where the
+// rules of the person's country want that: once for each opt-out, and only to those who
+// told us themselves.
+func (o *Outbox) OptOutTx(ctx context.Context, tx *sqlx.Tx, out OptOut, now time.Time) (withdrawn int, err error) {
+	withdrawn, first, err := optOutOnceTx(ctx, tx, &book{}, out.AccountID, out.Recipient, out.Source, now)
+	if err != nil || !first {
+		return withdrawn, err
+	}
+	return withdrawn, o.confirmTx(ctx, tx, out, now)
 }
 
 // OptInTx lifts an opt-out, if there is one. Only the person may ask for that. What was

@@ -9,13 +9,14 @@ import (
 )
 
 // heldReasons are why a message is held: it waits for a decision and not for a time.
-var heldReasons = []notify.Reason{"review", "registration", "credit"}
+var heldReasons = []notify.Reason{notify.ReasonReview, notify.ReasonRegistration, notify.ReasonCredit}
 
 // messageReasons are the reasons the list of meanings explains, in the order of how
 // often they are met.
 var messageReasons = []notify.Reason{
 	notify.ReasonReceipt, notify.ReasonRefused, notify.ReasonWithdrawn, notify.ReasonStale, notify.ReasonOptedOut, notify.ReasonTooLate, notify.ReasonNoReceipt,
-	"review", "registration", "credit", notify.ReasonOutOfHours, notify.ReasonInvalidNumber, "rejected", "sender_refused",
+	notify.ReasonReview, notify.ReasonRegistration, notify.ReasonCredit, notify.ReasonOutOfHours, notify.ReasonNoHours, notify.ReasonInvalidNumber,
+	notify.ReasonTurnedDown, notify.ReasonSenderBarred, notify.ReasonSenderName, notify.ReasonSenderForeign, notify.ReasonUnregistered, notify.ReasonSenderRejected,
 	notify.ReasonThrottled, notify.ReasonTemporary, notify.ReasonUnchecked, notify.ReasonInterrupted, notify.ReasonUnanswered, notify.ReasonResending,
 	notify.ReasonPartial, notify.ReasonWithdrawing, notify.ReasonExhausted, notify.ReasonNoRoute, notify.ReasonMisconfigured,
 }

@@ -29,6 +29,13 @@ type Account struct {
 	CreatedAt      time.Time      `db:"created_at"`
 }
 
+// Columns by name, so that a later schema may have more of them.
+const (
+	accountColumns = `a.account_id, a.business, a.zone, a.region, a.more_regions, a.language, a.callback, a.sender, a.field_order, a.several_numbers,
+		a.own_numbers, a.min_lead_minutes, a.smart_encoding, a.quiet_from, a.quiet_to, a.created_at`
+	userColumns = `u.account_id, u.id, u.email, u.name, u.password_hash, u.role, u.language, u.created_at`
+)
+
 // Location is the clinic's time zone; UTC if the stored name means nothing to
 // this machine, which saving the settings keeps from happening.
 func (a Account) Location() *time.Location {

@@ -156,7 +156,7 @@ func (s *Store) Login(ctx context.Context, email, password, client string) (User
 	}
 	var u User
 	err := s.db.GetContext(ctx, &u,
-		`SELECT u.* FROM logins l JOIN users u ON u.account_id = l.account_id AND u.id = l.user_id WHERE l.email = $1`, email)
+		`SELECT `+userColumns+` FROM logins l JOIN users u ON u.account_id = l.account_id AND u.id = l.user_id WHERE l.email = $1`, email)
 	known := err == nil
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return User{}, fmt.Errorf("look up login: %w", err)
@@ -251,7 +251,7 @@ func (s *Store) Sweep(ctx context.Context) error {
 func (s *Store) ByEmail(ctx context.Context, email string) (User, error) {
 	var u User
 	err := s.db.GetContext(ctx, &u,
-		`SELECT u.* FROM logins l JOIN users u ON u.account_id = l.account_id AND u.id = l.user_id WHERE l.email = $1`, normalEmail(email))
+		`SELECT `+userColumns+` FROM logins l JOIN users u ON u.account_id = l.account_id AND u.id = l.user_id WHERE l.email = $1`, normalEmail(email))
 	if errors.Is(err, sql.ErrNoRows) {
 		return User{}, ErrNotFound
 	}
@@ -264,8 +264,8 @@ func (s *Store) ByEmail(ctx context.Context, email string) (User, error) {
 // GetTx reads the account and user a session belongs to, as the web role.
 // ErrNotFound when either is gone.
 func GetTx(ctx context.Context, tx *sqlx.Tx, account, user int64) (a Account, u User, err error) {
-	if err = tx.GetContext(ctx, &a, `SELECT * FROM accounts WHERE account_id = $1`, account); err == nil {
-		err = tx.GetContext(ctx, &u, `SELECT * FROM users WHERE account_id = $1 AND id = $2`, account, user)
+	if err = tx.GetContext(ctx, &a, `SELECT `+accountColumns+` FROM accounts a WHERE a.account_id = $1`, account); err == nil {
+		err = tx.GetContext(ctx, &u, `SELECT `+userColumns+` FROM users u WHERE u.account_id = $1 AND u.id = $2`, account, user)
 	}
 	if errors.Is(err, sql.ErrNoRows) {
 		return a, u, ErrNotFound

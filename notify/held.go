@@ -1,0 +1,190 @@
+package notify
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+
+	"rappel/migrations/due"
+)
+
+// heldKind is the kind of due work Holds leases: something held may have to end, or to go.
+const heldKind = "held"
+
+// recheck is how soon held messages are looked at again though nobody said that anything
+// changed: a process that decided by what it read seconds before may have held one just
+// after it was released.
+const recheck = time.Minute
+
+// heldRow is a message that waits, for one reason.
+type heldRow struct {
+	MessageRef
+	Reason    Reason    `db:"reason"`
+	Country   string    `db:"country"`
+	Sender    string    `db:"sender"`
+	Since     time.Time `db:"since"`
+	ExpiresAt time.Time `db:"expires_at"`
+}
+
+// holdTx keeps messages out of the queue.
+func holdTx(ctx context.Context, tx *sqlx.Tx, rows []heldRow, now time.Time) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	n := len(rows)
+	accounts, ids := make([]int64, n), make([]int64, n)
+	reasons, countries, senders := make([]string, n), make([]string, n), make([]string, n)
+	since, expires := make([]time.Time, n), make([]time.Time, n)
+	of := map[int64]bool{}
+	next := now.Add(recheck)
+	for i, r := range rows {
+		accounts[i], ids[i], of[r.AccountID] = r.AccountID, r.ID, true
+		reasons[i], countries[i], senders[i], since[i], expires[i] = string(r.Reason), r.Country, r.Sender, r.Since, r.ExpiresAt
+		if r.ExpiresAt.Before(next) {
+			next = r.ExpiresAt
+		}
+	}
+	if _, err := tx.ExecContext(ctx, `
+		INSERT INTO held (account_id, message_id, reason, country, sender, since, expires_at)
+		SELECT u.account_id, u.message_id, u.reason, u.country, u.sender, u.since, u.expires_at
+		FROM unnest(CAST($1 AS bigint[]), CAST($2 AS bigint[]), CAST($3 AS text[]), CAST($4 AS text[]), CAST($5 AS text[]), CAST($6 AS timestamptz[]), CAST($7 AS timestamptz[]))
+		    AS u (account_id, message_id, reason, country, sender, since, expires_at)
+		ON CONFLICT (account_id, message_id, reason) DO NOTHING`,
+		pq.Array(accounts), pq.Array(ids), pq.Array(reasons), pq.Array(countries), pq.Array(senders), timestamps(since), timestamps(expires)); err != nil {
+		return fmt.Errorf("hold %d messages: %w", n, err)
+	}
+	return due.RaiseAll(ctx, tx, heldKind, slices.Collect(maps.Keys(of)), next)
+}
+
+// queueing is a message on its way into the queue.
+type queueing struct {
+	MessageRef
+	kind   Kind
+	sendAt time.Time
+}
+
+// queueTx puts messages into the queue and says that there is work.
+func queueTx(ctx context.Context, tx *sqlx.Tx, all []queueing) error {
+	if len(all) == 0 {
+		return nil
+	}
+	accounts, ids, priorities, sendAt := make([]int64, len(all)), make([]int64, len(all)), make([]int64, len(all)), make([]time.Time, len(all))
+	for i, q := range all {
+		accounts[i], ids[i], priorities[i], sendAt[i] = q.AccountID, q.ID, int64(q.kind.priority()), q.sendAt
+	}
+	if _, err := tx.ExecContext(ctx, `
+		INSERT INTO queue (account_id, message_id, priority, send_at)
+		SELECT u.account_id, u.message_id, u.priority, u.send_at
+		FROM unnest(CAST($1 AS bigint[]), CAST($2 AS bigint[]), CAST($3 AS smallint[]), CAST($4 AS timestamptz[])) AS u (account_id, message_id, priority, send_at)
+		ON CONFLICT (account_id, message_id) DO NOTHING`, pq.Array(accounts), pq.Array(ids), pq.Array(priorities), timestamps(sendAt)); err != nil {
+		return fmt.Errorf("queue %d messages: %w", len(all), err)
+	}
+	return raiseTx(ctx, tx, all)
+}
+
+// raiseTx says that the accounts of queued messages have work, from the earliest on.
+func raiseTx(ctx context.Context, tx *sqlx.Tx, all []queueing) error {
+	type work struct {
+		accounts map[int64]bool
+		from     time.Time
+	}
+	byKind := map[string]*work{}
+	for _, q := range all {
+		kind := dueKindOf(q.kind)
+		w := byKind[kind]
+		if w == nil {
+			w = &work{map[int64]bool{}, q.sendAt}
+			byKind[kind] = w
+		}
+		w.accounts[q.AccountID] = true
+		if q.sendAt.Before(w.from) {
+			w.from = q.sendAt
+		}
+	}
+	for _, kind := range slices.Sorted(maps.Keys(byKind)) {
+		if err := due.RaiseAll(ctx, tx, kind, slices.Collect(maps.Keys(byKind[kind].accounts)), byKind[kind].from); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// placeTx gives messages that were added, but not queued, their place: ended by the rules,
+// held back, or queued if there is credit.
+func (o *Outbox) placeTx(ctx context.Context, tx *sqlx.Tx, drafts []*draft, now time.Time) error {
+	var rows []heldRow
+	var standings []standing
+	var told []happening
+	hold := func(d *draft, reasons ...Reason) {
+		for _, why := range reasons {
+			rows = append(rows, heldRow{d.ref(), why, d.country, d.out.Sender, now, d.Expires})
+		}
+		standings = append(standings, standing{MessageRef: d.ref(), reason: reasons[0], at: now})
+		told = append(told, happening{MessageRef: d.ref(), at: now, what: WhatHeld, code: string(reasons[0])})
+	}
+	free := map[int64][]*draft{} // by account
+	for _, d := range drafts {
+		switch {
+		case d.out.ID == 0: // known already
+		case d.end != NotSent:
+			standings = append(standings, standing{MessageRef: d.ref(), status: d.end, reason: d.why, at: now})
+			told = append(told, happening{MessageRef: d.ref(), at: now, what: WhatFailed, status: d.end})
+		case len(d.holds) > 0:
+			hold(d, d.holds...)
+		default:
+			free[d.AccountID] = append(free[d.AccountID], d)
+		}
+	}
+	var paid []queueing
+	for _, account := range slices.Sorted(maps.Keys(free)) {
+		charges := make([]Charge, len(free[account]))
+		for i, d := range free[account] {
+			charges[i] = Charge{MessageID: d.out.ID, Kind: d.Kind, Origin: d.Origin, Country: d.country, Encoding: d.out.Encoding,
+				Segments: d.out.Segments, Units: d.out.Units, Owed: d.Origin == OriginOptOut}
+		}
+		uncovered, err := o.policy.chargeTx(ctx, tx, account, charges)
+		if err != nil {
+			return err
+		}
+		for _, d := range free[account] {
+			if uncovered[d.out.ID] {
+				d.out.Reason = ReasonCredit
+				hold(d, ReasonCredit)
+			} else {
+				paid = append(paid, d.queueing())
+			}
+		}
+	}
+	b := &book{}
+	if _, err := b.writeTx(ctx, tx, standings); err != nil {
+		return err
+	}
+	if err := b.tellTx(ctx, tx, told); err != nil {
+		return err
+	}
+	if err := holdTx(ctx, tx, rows, now); err != nil {
+		return err
+	}
+	return queueTx(ctx, tx, paid)
+}
+
+// chargeTx asks the Meter, if there is one, what isn't covered.
+func (p *Policy) chargeTx(ctx context.Context, tx *sqlx.Tx, account int64, charges []Charge) (map[int64]bool, error) {
+	if p == nil || p.cfg.Meter == nil || len(charges) == 0 {
+		return nil, nil
+	}
+	ids, err := p.cfg.Meter.HoldTx(ctx, tx, account, charges)
+	if err != nil {
+		return nil, fmt.Errorf("set credit aside for %d messages: %w", len(charges), err)
+	}
+	uncovered := make(map[int64]bool, len(ids))
+	for _, id := range ids {
+		uncovered[id] = true
+	}
+	return uncovered, nil
+}
