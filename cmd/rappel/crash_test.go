@@ -27,6 +27,9 @@ func TestMain(m *testing.M) {
 		stop()
 		os.Exit(code)
 	}
+	if orders := os.Getenv(chaosVariable); orders != "" {
+		os.Exit(chaosDispatcher(orders))
+	}
 	os.Exit(m.Run())
 }
 

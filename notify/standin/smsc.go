@@ -162,6 +162,13 @@ func (s *SMSC) Parts() []Part {
 	return slices.Clone(s.parts)
 }
 
+// PartsFrom is Parts without the first n, for a reader that follows along.
+func (s *SMSC) PartsFrom(n int) []Part {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.parts[min(n, len(s.parts)):])
+}
+
 // Accepted returns how many submit_sm were accepted.
 func (s *SMSC) Accepted() int {
 	s.mu.Lock()
