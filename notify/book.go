@@ -3,6 +3,7 @@ package notify
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -17,7 +18,8 @@ import (
 type book struct {
 	observer   Observer
 	log        *slog.Logger
-	statements *statements // nil: prepares nothing
+	statements *statements     // nil: prepares nothing
+	perSegment map[string]bool // of the carriers known: whether each segment has an id
 }
 
 // standing is a new state for a message.
@@ -182,6 +184,9 @@ func (b *book) referTx(ctx context.Context, tx *sqlx.Tx, carrier string, all []c
 	return nil
 }
 
+// errObserver marks what the Observer answered.
+var errObserver = errors.New("observer")
+
 // observeTx tells the Observer, account by account. A panic of it is an error like any
 // other.
 func (b *book) observeTx(ctx context.Context, tx *sqlx.Tx, changes []StatusChange) (err error) {
@@ -190,7 +195,7 @@ func (b *book) observeTx(ctx context.Context, tx *sqlx.Tx, changes []StatusChang
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("observer panicked on %d changes", len(changes))
+			err = fmt.Errorf("%w: it panicked on %d changes", errObserver, len(changes))
 		}
 	}()
 	slices.SortStableFunc(changes, func(a, b StatusChange) int {
@@ -202,7 +207,7 @@ func (b *book) observeTx(ctx context.Context, tx *sqlx.Tx, changes []StatusChang
 			n = len(changes)
 		}
 		if err := b.observer.StatusChanged(ctx, tx, changes[:n:n]); err != nil {
-			return fmt.Errorf("observer of %d changes: %w", n, err)
+			return fmt.Errorf("%w of %d changes: %w", errObserver, n, err)
 		}
 		changes = changes[n:]
 	}

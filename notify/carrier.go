@@ -64,6 +64,13 @@ type Limited interface {
 	Rate() float64 // segments a second, 0 = no bound
 }
 
+// Segmented is a Carrier whose gateway gives each segment of a message an id, and so a
+// receipt, of its own. Only all of them together are evidence that it has the message.
+// With others one id stands for the whole.
+type Segmented interface {
+	IDPerSegment() // does nothing; that it is there says it
+}
+
 // Session is a Carrier that keeps connections of its own, over which receipts and
 // replies arrive. Run returns when ctx ends, after its connections are closed.
 type Session interface {

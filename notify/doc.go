@@ -75,16 +75,22 @@
 //     while a carrier rests; the next carrier's claim is durable before it is submitted
 //     there. A throttled message waits for its pause and is then anybody's.
 //   - A failure after some segments were accepted is treated like silence, for a phone
-//     shows no long message with a segment missing; receipts for those segments count
-//     for nothing (status -1 in carrier_refs).
+//     shows no long message with a segment missing. Those segments' ids are void (status
+//     -1 in carrier_refs); their receipts are kept aside, since the carrier may yet complete
+//     the message, and then they count.
+//   - Where each segment has an id (Segmented), a message in doubt is taken as accepted
+//     when as many ids have shown up as it has segments, in receipts or in the answers
+//     there were. With fewer by the time it is decided, only a part of it came through:
+//     nobody has read it, and policy goes on from there.
 //   - Receipts that arrive together are written together. Those without known id are
 //     kept in early_receipts and matched when the id is recorded; the case that both are
 //     written at once, unseen by each other, is caught by a look each second rather than
 //     by locks on every message.
 //   - How often a message was resent is asked of its history, since attempts counts
 //     harmless retries too.
-//   - Recording is tried for ten seconds; the last try leaves the Observer out. A text
-//     sent twice is worse than an observer that must look for itself.
+//   - Recording is tried for a minute, in which a database fails over. An Observer that
+//     refuses is left out after ten seconds. A text sent twice is worse than an observer
+//     that must look for itself; but a database that is away is no reason to leave it out.
 //   - The wait for receipts is due work of kind "receipts", one row an account, and reads
 //     the account's rows in sent at most once an hour: an index for it would cost every
 //     message.

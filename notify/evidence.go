@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -19,9 +20,10 @@ type trail struct{ carrier, recipient, sender string }
 // id isn't recorded yet; taking it for another's would make a lost text look delivered.
 // So nothing is matched then, neither the message nor the receipt runs away.
 //
-// Among several unanswered messages the one submitted first gets the first receipt: a
-// connection that breaks cuts off the end of what was under way, not its beginning. But a
-// message found accepted before whose segments haven't all shown up comes first of all.
+// Among several unanswered messages the one submitted first gets the first receipts: a
+// connection that breaks cuts off the end of what was under way, not its beginning. It
+// needs as many as it has segments where each has an id of its own, see needs; the next
+// message gets what is left over.
 func (b *book) evidenceTx(ctx context.Context, tx *sqlx.Tx, t trail, now time.Time, receiptWait time.Duration) (wait bool, err error) {
 	// The order matters: a message is in a claim until its id is in the directory, so
 	// whoever isn't seen here has its id there when the next statement looks.
@@ -34,63 +36,105 @@ func (b *book) evidenceTx(ctx context.Context, tx *sqlx.Tx, t trail, now time.Ti
 	if wait {
 		return true, nil
 	}
-	var receipts []struct {
-		earlyReceipt
-		Received time.Time `db:"received_at"`
+	receipts, err := b.looseTx(ctx, tx, t)
+	if err != nil || len(receipts) == 0 {
+		return false, err
 	}
-	if err := tx.SelectContext(ctx, &receipts, `
-		SELECT e.carrier, e.carrier_message_id, e.status, e.code, e.recipient, e.sender, e.at, e.received_at FROM early_receipts e
-		WHERE e.carrier = $1 AND e.recipient = $2 AND e.sender IN ('', $3)
-		    AND NOT EXISTS (SELECT 1 FROM carrier_refs r WHERE r.carrier = e.carrier AND r.carrier_message_id = e.carrier_message_id)
-		ORDER BY e.received_at, e.carrier_message_id`, t.carrier, t.recipient, t.sender); err != nil {
-		return false, fmt.Errorf("look for evidence: %w", err)
+	var open []struct {
+		MessageRef
+		Since    time.Time `db:"since"`
+		Segments int       `db:"segments"`
 	}
-	for _, r := range receipts {
-		if err := b.matchTx(ctx, tx, t, r.ID, r.Received, now, receiptWait); err != nil {
+	if err := tx.SelectContext(ctx, &open, `SELECT u.account_id AS accountid, u.message_id AS id, u.since, m.segments
+		FROM unanswered u JOIN messages m ON m.account_id = u.account_id AND m.id = u.message_id
+		WHERE u.carrier = $1 AND u.recipient = $2 AND u.sender = $3 ORDER BY u.since, u.message_id`,
+		t.carrier, t.recipient, t.sender); err != nil {
+		return false, fmt.Errorf("look for unanswered messages: %w", err)
+	}
+	for _, o := range open {
+		receipts = since(receipts, o.Since)
+		n := b.needs(t.carrier, o.Segments)
+		if len(receipts) < n {
+			break // the rest may be on its way
+		}
+		ids := make([]string, n)
+		for i, r := range receipts[:n] {
+			ids[i] = r.ID
+		}
+		receipts = receipts[n:]
+		var m []doubt
+		if err := tx.SelectContext(ctx, &m, `
+			WITH x AS MATERIALIZED (DELETE FROM unanswered u WHERE u.account_id = $1 AND u.message_id = $2 RETURNING u.message_id, u.carrier, u.since)
+			SELECT x.carrier, x.since, `+messageColumns+`, COALESCE(s.attempts, 0) AS tries FROM x
+			JOIN messages m ON m.account_id = $1 AND m.id = x.message_id
+			LEFT JOIN sent s ON s.account_id = $1 AND s.message_id = x.message_id`, o.AccountID, o.ID); err != nil {
+			return false, fmt.Errorf("settle message %d: %w", o.ID, err)
+		}
+		if len(m) == 0 {
+			break // decided by another process just now, maybe by these receipts
+		}
+		if err := b.resolveTx(ctx, tx, m[0], ids, now, receiptWait); err != nil {
 			return false, err
 		}
 	}
 	return false, nil
 }
 
-// matchTx finds the message a receipt of carrier id is evidence for, if there is one.
-func (b *book) matchTx(ctx context.Context, tx *sqlx.Tx, t trail, id string, received, now time.Time, receiptWait time.Duration) error {
-	var open []struct {
-		AccountID int64 `db:"account_id"`
-		MessageID int64 `db:"message_id"`
+// perSegment says of each carrier whether its segments have ids of their own.
+func perSegment(carriers []Carrier) map[string]bool {
+	all := make(map[string]bool, len(carriers))
+	for _, c := range carriers {
+		_, all[c.Name()] = c.(Segmented)
 	}
-	if err := tx.SelectContext(ctx, &open, `SELECT account_id, message_id FROM unanswered
-		WHERE carrier = $1 AND recipient = $2 AND sender = $3 AND since <= $4 ORDER BY since, message_id`,
-		t.carrier, t.recipient, t.sender, received); err != nil {
-		return fmt.Errorf("look for unanswered messages: %w", err)
+	return all
+}
+
+// needs is how many ids stand for a message of so many segments at carrier.
+func (b *book) needs(carrier string, segments int) int {
+	if perSegment, known := b.perSegment[carrier]; known && !perSegment {
+		return 1
 	}
-	for _, o := range open {
-		var incomplete []int64
-		if err := tx.SelectContext(ctx, &incomplete, `
-			UPDATE sent AS s SET parts = s.parts + 1 FROM messages m
-			WHERE s.account_id = $1 AND m.account_id = $1 AND m.id = s.message_id AND m.recipient = $2 AND m.sender = $3
-			    AND s.carrier = $4 AND s.parts BETWEEN 1 AND m.segments - 1
-			    AND EXISTS (SELECT 1 FROM message_events e WHERE e.account_id = $1 AND e.message_id = m.id AND e.what = 'resolved')
-			RETURNING s.message_id`, o.AccountID, t.recipient, t.sender, t.carrier); err != nil {
-			return fmt.Errorf("look for incomplete messages: %w", err)
-		}
-		if len(incomplete) > 0 {
-			if err := b.referTx(ctx, tx, t.carrier, []carrierID{{id: id, message: MessageRef{o.AccountID, incomplete[0]}, status: Sent}}); err != nil {
-				return err
-			}
-			return b.takeEarlyTx(ctx, tx, t.carrier, []string{id})
-		}
-		var m []doubt
-		if err := tx.SelectContext(ctx, &m, `
-			WITH x AS MATERIALIZED (DELETE FROM unanswered u WHERE u.account_id = $1 AND u.message_id = $2 RETURNING u.message_id, u.carrier, u.since)
-			SELECT x.carrier, x.since, `+messageColumns+`, COALESCE(s.attempts, 0) AS tries FROM x
-			JOIN messages m ON m.account_id = $1 AND m.id = x.message_id
-			LEFT JOIN sent s ON s.account_id = $1 AND s.message_id = x.message_id`, o.AccountID, o.MessageID); err != nil {
-			return fmt.Errorf("settle message %d: %w", o.MessageID, err)
-		}
-		if len(m) == 1 { // else decided by another process just now
-			return b.resolveTx(ctx, tx, m[0], []string{id}, now, receiptWait)
-		}
+	return segments
+}
+
+// looseReceipt is one whose carrier id nobody knows.
+type looseReceipt struct {
+	ID       string    `db:"carrier_message_id"`
+	Received time.Time `db:"received_at"`
+}
+
+// looseTx returns the receipts on the trail whose carrier ids nobody knows, in the order
+// in which they came.
+func (b *book) looseTx(ctx context.Context, tx *sqlx.Tx, t trail) (all []looseReceipt, err error) {
+	if err := tx.SelectContext(ctx, &all, `
+		SELECT e.carrier_message_id, e.received_at FROM early_receipts e
+		WHERE e.carrier = $1 AND e.recipient = $2 AND e.sender IN ('', $3)
+		    AND NOT EXISTS (SELECT 1 FROM carrier_refs r WHERE r.carrier = e.carrier AND r.carrier_message_id = e.carrier_message_id)
+		ORDER BY e.received_at, e.carrier_message_id`, t.carrier, t.recipient, t.sender); err != nil {
+		return nil, fmt.Errorf("look for evidence: %w", err)
 	}
-	return nil
+	return all, nil
+}
+
+// since leaves those that came at or after t: an earlier one is for another message.
+func since(all []looseReceipt, t time.Time) []looseReceipt {
+	return slices.DeleteFunc(all, func(r looseReceipt) bool { return r.Received.Before(t) })
+}
+
+// fragmentTx reports whether receipts show that some of m's segments reached the carrier,
+// though not all, and enters those ids as void: a phone won't show what they stand for.
+func (b *book) fragmentTx(ctx context.Context, tx *sqlx.Tx, m doubt) (bool, error) {
+	loose, err := b.looseTx(ctx, tx, trail{m.Carrier, m.Recipient, m.Sender})
+	if err != nil {
+		return false, err
+	}
+	loose = since(loose, m.Since)
+	if len(loose) == 0 {
+		return false, nil
+	}
+	refs := make([]carrierID, len(loose))
+	for i, r := range loose {
+		refs[i] = carrierID{id: r.ID, message: m.ref(), status: voidRef}
+	}
+	return true, b.referTx(ctx, tx, m.Carrier, refs)
 }

@@ -2,6 +2,7 @@ package notify
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -20,14 +21,22 @@ const receiptsKind = "receipts"
 
 // recordPauses are the waits before each further try to record results. What the carrier
 // answered is worth waiting for: unrecorded, it becomes "may have been accepted".
+//
+// They add up to a minute, in which a database fails over. Nothing is claimed meanwhile,
+// for what waits here holds its tokens of the window.
 var recordPauses = []time.Duration{50 * time.Millisecond, 100 * time.Millisecond, 250 * time.Millisecond,
-	500 * time.Millisecond, time.Second, 2 * time.Second, 2 * time.Second, 4 * time.Second}
+	500 * time.Millisecond, time.Second, 2 * time.Second, 2 * time.Second, 4 * time.Second, 5 * time.Second, 5 * time.Second,
+	5 * time.Second, 5 * time.Second, 5 * time.Second, 5 * time.Second, 5 * time.Second, 5 * time.Second, 5 * time.Second, 5 * time.Second}
+
+// observerTries is how often the Observer may refuse; ten seconds of recordPauses.
+const observerTries = 8
 
 // record writes results down, takes them out of their claims, and returns the batches for
 // the carriers that messages failed over to.
 //
-// It tries until it succeeds or the claims' leases would be over anyway. The last try does
-// without the Observer: better it misses a change than a text goes out twice.
+// It tries until it succeeds or the database has been away for long. The Observer is left
+// out in the end if it was the Observer that refused again and again: better it misses a
+// change than a text goes out twice.
 func (d *Dispatcher) record(ctx context.Context, b *batch, outs []outcome) ([]*batch, error) {
 	ctx = context.WithoutCancel(ctx) // a graceful stop finishes what is in hand
 	done := map[*claim]map[int64]bool{}
@@ -44,18 +53,23 @@ func (d *Dispatcher) record(ctx context.Context, b *batch, outs []outcome) ([]*b
 			}
 		}
 	}()
+	refused := 0 // by the Observer
 	for try := 0; ; try++ {
 		last := try == len(d.recordPauses)
+		observe := refused < min(observerTries, len(d.recordPauses))
 		var next []*batch
 		err := d.awaitReceipts(ctx, outs)
 		if err == nil {
 			err = migrations.InTx(ctx, d.cfg.DB, func(tx *sqlx.Tx) (err error) {
-				next, err = d.recordTx(ctx, tx, b, done, outs, !last)
+				next, err = d.recordTx(ctx, tx, b, done, outs, observe)
 				return err
 			})
 		}
 		if err == nil {
 			return next, nil
+		}
+		if errors.Is(err, errObserver) {
+			refused++
 		}
 		if last {
 			return nil, fmt.Errorf("record %d results: %w", len(outs), err)
@@ -87,6 +101,7 @@ func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, b *batch, done m
 		onward    = map[*lane][]outcome{}
 		optedOut  []*item
 		invalid   []outcome
+		some      []Receipt // segments known to be taken, of messages in doubt
 	)
 	for _, o := range outs {
 		var to *lane
@@ -100,6 +115,11 @@ func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, b *batch, done m
 		}
 		st := standing{MessageRef: o.it.ref(), reason: o.reason, code: clean(o.code), carrier: name, attempts: int(o.tries()), at: o.at, it: o.it}
 		for _, id := range o.void {
+			if o.verdict == vUnanswered && o.reason != ReasonPartial {
+				// The others may have been taken too: this one counts as evidence.
+				some = append(some, Receipt{Carrier: name, CarrierID: id, Status: Sent, At: o.at, Recipient: o.it.Recipient, Sender: o.it.Sender})
+				continue
+			}
 			refs = append(refs, carrierID{id: clean(id), message: o.it.ref(), status: voidRef})
 		}
 		switch o.verdict {
@@ -149,6 +169,9 @@ func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, b *batch, done m
 	}
 	// The directories come before the tenants' rows (law 11).
 	if err := d.book.referTx(ctx, tx, name, refs); err != nil {
+		return nil, err
+	}
+	if err := d.book.keepTx(ctx, tx, fold(some, now), now); err != nil {
 		return nil, err
 	}
 	written, err := d.book.writeTx(ctx, tx, standings)

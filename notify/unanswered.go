@@ -135,6 +135,18 @@ func (d *Dispatcher) decideTx(ctx context.Context, tx *sqlx.Tx, m doubt, found *
 	if m.Withdrawing, err = d.withdrawingTx(ctx, tx, m.AccountID, m.ID); err != nil {
 		return err
 	}
+	if !certainlyNot && m.Reason != ReasonPartial {
+		fragment, err := d.book.fragmentTx(ctx, tx, m)
+		if err != nil {
+			return err
+		}
+		if fragment {
+			m.Reason = ReasonPartial
+			if err := d.book.tellTx(ctx, tx, []happening{{m.ref(), now, WhatPartial, NotSent, ""}}); err != nil {
+				return err
+			}
+		}
+	}
 	what := policy(m, now, d.cfg.SpareTime)
 	if certainlyNot && !m.Withdrawing && now.Before(m.Expires) {
 		what = WhatNotFound // no second text, it is the first: no matter how often, and for any kind

@@ -273,3 +273,113 @@ func TestUnanswered_ownerWasOnlySlow(t *testing.T) {
 		}
 	}
 }
+
+// A carrier that remembers which segments it brought through completes the text. Receipts
+// for those count then, also the ones that came before.
+func TestUnanswered_partialCompleted(t *testing.T) {
+	t.Parallel()
+	for name, kind := range map[string]error{"the rest was refused": notify.ErrThrottled, "nothing was heard of the rest": notify.ErrUnknown} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.carrier.script = func(n int, m notify.Message) (notify.Submission, error) {
+				if n == 0 {
+					return notify.Submission{}, &notify.SendError{Kind: kind, Partial: notify.Submission{IDs: []string{"first", "second"}}}
+				}
+				return notify.Submission{IDs: []string{"first", "second", "third"}}, nil
+			}
+			ref := w.enqueue(func(m *notify.NewMessage) { m.Body = strings.Repeat("0123456789", 40) })
+			d, desk := w.dispatcher(nil), w.desk()
+			from := func(r *notify.Receipt) { r.Recipient, r.Sender = patient, "Praxis" }
+			w.tick(d)
+			w.receipt(desk, "first", notify.Delivered, from)
+			w.clock.Add(3 * time.Minute)
+			if _, err := d.Tick(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			w.wantStatus(ref, notify.Sent, "")
+			w.receipt(desk, "third", notify.Delivered, from)
+			w.wantStatus(ref, notify.Sent, "")
+			w.receipt(desk, "second", notify.Delivered, from)
+			w.wantStatus(ref, notify.Delivered, "")
+			if n := w.count(`SELECT count(*) FROM early_receipts`); n != 0 {
+				t.Errorf("%d receipts are left", n)
+			}
+		})
+	}
+}
+
+// A text in three segments of which some may have been taken: only receipts of all three,
+// or the answers we had, are evidence. A phone shows nothing of a text with a segment missing.
+func TestUnanswered_segments(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name     string
+		kind     notify.Kind
+		known    []string // answered before the silence
+		receipts map[string]notify.Status
+		order    []string
+		status   notify.Status
+		history  string
+		sends    int
+	}{
+		{name: "all show up", order: []string{"a", "b", "c"}, status: notify.Delivered, history: "queued unanswered resolved receipt", sends: 1},
+		{name: "one of them fails", order: []string{"c", "a", "b"}, receipts: map[string]notify.Status{"a": notify.NotDelivered},
+			status: notify.NotDelivered, history: "queued unanswered resolved receipt", sends: 1},
+		{name: "one of three shows up", order: []string{"b"}, status: notify.Sent, history: "queued unanswered partial resent accepted", sends: 2},
+		{name: "one of three, twice", order: []string{"b", "b"}, status: notify.Sent, history: "queued unanswered partial resent accepted", sends: 2},
+		{name: "two of three of an advertisement", kind: notify.Marketing, order: []string{"a", "c"}, status: notify.NetworkError,
+			history: "queued unanswered partial gave_up", sends: 1},
+		{name: "one was answered, the others show up", known: []string{"a"}, order: []string{"b", "c", "a"}, status: notify.Delivered,
+			history: "queued unanswered resolved receipt", sends: 1},
+		{name: "one was answered and fails", known: []string{"a"}, order: []string{"b", "c", "a"}, receipts: map[string]notify.Status{"a": notify.Rejected},
+			status: notify.Rejected, history: "queued unanswered resolved receipt", sends: 1},
+		{name: "one was answered, and nothing more is heard of it", known: []string{"a"}, order: []string{"c", "b"}, status: notify.Sent,
+			history: "queued unanswered resolved", sends: 1},
+		{name: "two were answered, the third never came in", known: []string{"a", "b"}, order: []string{"a", "b"}, status: notify.Sent,
+			history: "queued unanswered partial resent accepted", sends: 2},
+		{name: "two were answered, nothing else is heard", known: []string{"a", "b"}, status: notify.Sent,
+			history: "queued unanswered partial resent accepted", sends: 2},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.carrier.script = func(n int, m notify.Message) (notify.Submission, error) {
+				if n == 0 {
+					return notify.Submission{}, &notify.SendError{Kind: notify.ErrUnknown, Partial: notify.Submission{IDs: tt.known}}
+				}
+				return notify.Submission{IDs: idsFor(m, n)}, nil
+			}
+			ref := w.enqueue(func(m *notify.NewMessage) {
+				m.Body = strings.Repeat("0123456789", 40)
+				if tt.kind != 0 {
+					m.Kind = tt.kind
+				}
+			})
+			d, desk := w.dispatcher(nil), w.desk()
+			w.tick(d)
+			for _, id := range tt.order {
+				s, ok := tt.receipts[id]
+				if !ok {
+					s = notify.Delivered
+				}
+				w.receipt(desk, id, s, func(r *notify.Receipt) { r.Recipient, r.Sender = patient, "Praxis" })
+			}
+			w.clock.Add(3 * time.Minute)
+			w.tick(d)
+			if got := w.get(ref); got.Status != tt.status || whats(got) != tt.history {
+				t.Errorf("%v, %q, want %v, %q", got.Status, whats(got), tt.status, tt.history)
+			}
+			if n := w.carrier.times(ref); n != tt.sends {
+				t.Errorf("submitted %d times, want %d", n, tt.sends)
+			}
+			if n := w.count(`SELECT count(*) FROM unanswered`); n != 0 {
+				t.Errorf("%d still unanswered", n)
+			}
+			if n := w.count(`SELECT count(*) FROM early_receipts e LEFT JOIN carrier_refs r USING (carrier, carrier_message_id) WHERE r.status IS DISTINCT FROM -1`); n != 0 {
+				t.Errorf("%d receipts are still nobody's", n)
+			}
+		})
+	}
+}

@@ -231,8 +231,9 @@ type carrier struct {
 
 func newCarrier(name string, window int) *carrier { return &carrier{name: name, window: window} }
 
-func (c *carrier) Name() string { return c.name }
-func (c *carrier) Window() int  { return c.window }
+func (c *carrier) Name() string  { return c.name }
+func (c *carrier) Window() int   { return c.window }
+func (c *carrier) IDPerSegment() {}
 
 func (c *carrier) Send(_ context.Context, m notify.Message) (notify.Submission, error) {
 	c.mu.Lock()

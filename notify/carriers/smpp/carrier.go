@@ -32,9 +32,10 @@ type Carrier struct {
 }
 
 var (
-	_ notify.Carrier = (*Carrier)(nil)
-	_ notify.Session = (*Carrier)(nil)
-	_ notify.Checker = (*Carrier)(nil)
+	_ notify.Carrier   = (*Carrier)(nil)
+	_ notify.Session   = (*Carrier)(nil)
+	_ notify.Segmented = (*Carrier)(nil)
+	_ notify.Checker   = (*Carrier)(nil)
 )
 
 // New returns the carrier for cfg, which comes from ParseURL or DefaultConfig. It
@@ -76,6 +77,9 @@ func (c *Carrier) Window() int { return c.cfg.Window * c.cfg.Binds }
 
 // Bound returns how many binds stand now.
 func (c *Carrier) Bound() int { return c.pool.bound() }
+
+// IDPerSegment implements notify.Segmented.
+func (c *Carrier) IDPerSegment() {}
 
 // Send submits m, each part in a slot of its own and at the rate configured, and
 // waits for all answers. Sending a message again of which only some parts were
