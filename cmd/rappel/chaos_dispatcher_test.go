@@ -171,9 +171,9 @@ func (chaosLedger) StatusChanged(ctx context.Context, tx *sqlx.Tx, changes []not
 // chaosBooking is what a change does to a message's credits.
 func chaosBooking(c notify.StatusChange) string {
 	switch {
-	case c.From != notify.NotSent && c.From != notify.Sent && c.To == notify.Delivered:
+	case c.From.Final() && c.To == notify.Delivered:
 		return "correction" // no news for credits if it was captured; the test looks
-	case c.From == notify.Sent:
+	case c.From != notify.NotSent:
 		return "" // captured when it was accepted
 	case c.To == notify.Sent, c.To == notify.Delivered:
 		return "capture"

@@ -86,7 +86,11 @@ const chaosUnknownIDs = 1_000_000
 
 // deliver sends some of the receipts owed, in any order; all of them if everything is over.
 func (g *chaosGateway) deliver(over bool) {
-	if g.smsc.Bound() == 0 || g.smsc.Undelivered() > 400 {
+	if g.smsc.Bound() == 0 {
+		return
+	}
+	g.smsc.Redeliver() // what was refused for now
+	if g.smsc.Undelivered() > 400 {
 		return
 	}
 	g.random.Shuffle(len(g.owed), func(i, j int) { g.owed[i], g.owed[j] = g.owed[j], g.owed[i] })
@@ -100,9 +104,6 @@ func (g *chaosGateway) deliver(over bool) {
 		g.smsc.Receipt(r.id, r.stat, "000")
 		return true
 	})
-	if n == 0 {
-		g.smsc.Redeliver() // what was refused for now
-	}
 }
 
 // heal ends all misbehaviour.

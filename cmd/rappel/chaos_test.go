@@ -73,11 +73,12 @@ func (w *chaosWorld) plan(n int) (all []chaosEvent) {
 			}
 		})
 	}
-	add(4+n/1500, func() { w.kill(w.random.IntN(2)) })
+	add(2+n/1500, func() { w.kill(w.random.IntN(2)) })
 	add(1+n/5000, func() { w.kill(0); w.kill(1) })
 	add(1+n/5000, func() { restart(true) })
-	add(1+n/8000, func() { restart(false) })
-	add(1+n/8000, func() { restart(true); w.kill(w.random.IntN(2)) })
+	add(n/8000, func() { restart(false) })
+	add(w.random.IntN(2), func() { restart(false) })
+	add(n/4000+w.random.IntN(2), func() { restart(true); w.kill(w.random.IntN(2)) })
 	add(3+n/800, func() { w.figures.Cuts++; gateway().smsc.CutAll() })
 	add(1+n/3000, func() { w.figures.Cuts++; gateway().smsc.UnbindAll() })
 	add(n/30, func() { w.figures.Faults++; gateway().fault() })
