@@ -210,7 +210,7 @@ func (w *chaosWorld) report(n int) {
 		{"  resolved by look-up", what("not_found")},
 		{"  resent by policy", what("resent")},
 		{"  given up by policy", what("gave_up")},
-		{"unanswered after a kill, at most", fmt.Sprintf("%d of %d", f.MostUnanswered, chaosWindow*chaosBinds)},
+		{"unanswered after a kill, at most", fmt.Sprintf("%d of %d", f.MostUnanswered, chaosAllWindows)},
 		{"duration", took.Round(time.Millisecond)},
 		{"messages a second, all included", int(float64(n) / took.Seconds())},
 	} {
