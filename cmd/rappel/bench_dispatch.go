@@ -17,6 +17,7 @@ type benchDispatchCmd struct {
 	Messages    int      `default:"200000" help:"Messages of each round."`
 	Finished    int      `default:"5000000" help:"Finished messages that lie in the tables in the second round of the store; 0 leaves that round out."`
 	Accounts    int      `default:"10" help:"Accounts the messages are spread over."`
+	Many        int      `default:"1000" help:"Accounts of another round of the store, with 30 messages each; 0 leaves that round out."`
 	Runs        int      `default:"1" help:"Times each round of the store is run; the median is shown."`
 	Parts       []string `default:"store,smpp,latency" enum:"store,smpp,latency" help:"What to measure: the store with a carrier that does nothing, the whole way over SMPP, a reminder's way past a campaign."`
 	Quick       bool     `help:"A short look of less than 20 seconds: few messages, no finished ones."`
@@ -39,18 +40,16 @@ const (
 	quickReminders = 10
 )
 
-// manyAccounts and each is the round that shows what small accounts cost.
-const (
-	manyAccounts = 1000
-	manyEach     = 30
-)
+// manyEach is how many messages each of many accounts has: as many as a clinic's
+// reminders that come due together.
+const manyEach = 30
 
 func (c *benchDispatchCmd) Run(ctx context.Context, std stdio) (err error) {
 	if c.Quick {
-		c.Messages, c.Finished, c.Runs, c.Reminder = min(c.Messages, quickMessages), 0, 1, min(c.Reminder, quickReminders)
+		c.Messages, c.Finished, c.Many, c.Runs, c.Reminder = min(c.Messages, quickMessages), 0, 0, 1, min(c.Reminder, quickReminders)
 	}
-	if c.Messages < 1 || c.Accounts < 1 || c.Runs < 1 || c.Window < 1 || c.Callers < 1 || c.Finished < 0 || c.Reminder < 1 {
-		return errors.New("messages, accounts, runs, window, callers and reminders must be at least 1")
+	if min(c.Messages, c.Accounts, c.Runs, c.Window, c.Callers, c.Binds, c.Under) < 1 || c.Reminder < 2 || min(c.Finished, c.Many, c.Rate, c.Workers, c.Batch) < 0 {
+		return errors.New("messages, accounts, runs, windows, callers and binds must be at least 1, reminders at least 2, the others not below 0")
 	}
 	b := &bench{benchDispatchCmd: c, std: std, began: time.Now(),
 		log: newBenchLog(std.err)}
@@ -92,8 +91,8 @@ func (b *bench) measure(ctx context.Context) (r *benchReport, err error) {
 	r = &benchReport{Bench: "dispatch", Began: b.began.UTC().Truncate(time.Second), Machine: benchMachine(ctx, b.place), Settings: b.settings()}
 	if slices.Contains(b.Parts, "store") {
 		rounds := []benchRound{{messages: b.Messages, accounts: b.Accounts}}
-		if !b.Quick && b.Accounts != manyAccounts {
-			rounds = append(rounds, benchRound{messages: manyAccounts * manyEach, accounts: manyAccounts})
+		if b.Many > 0 {
+			rounds = append(rounds, benchRound{messages: b.Many * manyEach, accounts: b.Many})
 		}
 		if b.Finished > 0 {
 			rounds = append(rounds, benchRound{messages: b.Messages, accounts: b.Accounts, finished: b.Finished})

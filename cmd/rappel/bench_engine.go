@@ -241,7 +241,14 @@ func (e *benchEngine) newLoad(n int, kind notify.Kind) *benchLoad {
 
 // enqueue puts all of it into the queue, so many a transaction.
 func (l *benchLoad) enqueue(ctx context.Context, connections, batch int) error {
-	return inParallel(connections, benchChunks(l.n, batch), func(c benchChunk) error { return l.chunk(ctx, c, l.account) })
+	return l.from(ctx, 0, connections, batch)
+}
+
+// from is enqueue without the first messages.
+func (l *benchLoad) from(ctx context.Context, first, connections, batch int) error {
+	return inParallel(connections, benchChunks(l.n-first, batch), func(c benchChunk) error {
+		return l.chunk(ctx, benchChunk{first + c.from, first + c.to}, l.account)
+	})
 }
 
 // chunk enqueues c in one transaction, all for account, or spread if that is 0.

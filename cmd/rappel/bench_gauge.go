@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"os"
 	"runtime/debug"
@@ -151,13 +150,12 @@ type benchTimes struct {
 }
 
 // newBenchTimes sorts all. A percentile is the smallest value that so many are not above.
-func newBenchTimes[D cmp.Ordered](all []D, ms func(D) float64) benchTimes {
+func newBenchTimes(all []time.Duration) benchTimes {
 	if len(all) == 0 {
 		return benchTimes{}
 	}
 	slices.Sort(all)
-	at := func(percent int) float64 { return ms(all[max((len(all)*percent+99)/100, 1)-1]) }
-	return benchTimes{len(all), at(50), at(99), ms(all[len(all)-1])}
+	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+	at := func(percent int) float64 { return ms(all[(len(all)*percent+99)/100-1]) }
+	return benchTimes{len(all), at(50), at(99), at(100)}
 }
-
-func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -119,13 +119,11 @@ func (b *bench) latency(ctx context.Context, rate int) (l *benchLatency, err err
 			other = append(other, took)
 		}
 		// The campaign must not end before the reminders do.
-		if campaign.n-c.campaign() < benchInsertBatch {
+		if campaign.n-c.campaign() < b.Messages/4 {
 			from := campaign.n
-			campaign.n += 4 * benchInsertBatch
-			for chunk := from; chunk < campaign.n; chunk += benchInsertBatch {
-				if err := campaign.chunk(ctx, benchChunk{chunk, chunk + benchInsertBatch}, campaign.account); err != nil {
-					return nil, err
-				}
+			campaign.n += (b.Messages + 1) / 2
+			if err := campaign.from(ctx, from, benchInserters, benchInsertBatch); err != nil {
+				return nil, err
 			}
 		}
 		select {
@@ -136,7 +134,7 @@ func (b *bench) latency(ctx context.Context, rate int) (l *benchLatency, err err
 	}
 	l.Passed = c.campaign() - began
 	l.Campaign = campaign.n
-	l.Other, l.Same = newBenchTimes(other, milliseconds), newBenchTimes(same, milliseconds)
+	l.Other, l.Same = newBenchTimes(other), newBenchTimes(same)
 	return l, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -71,18 +72,26 @@ func (p *benchPlace) close(ctx context.Context) error {
 		errs = append(errs, p.admin.Close())
 	}
 	if p.server != nil {
-		errs = append(errs, p.server.Stop(ctx), os.RemoveAll(p.server.Dir()))
+		errs = append(errs, p.server.Stop(ctx))
 	}
 	if p.dir != "" {
-		errs = append(errs, os.RemoveAll(p.dir))
+		// As root it may have become a link to where the server's user can go.
+		home, err := filepath.EvalSymlinks(p.dir)
+		if err == nil {
+			err = os.RemoveAll(home)
+		}
+		errs = append(errs, err, os.RemoveAll(p.dir))
 	}
 	return errors.Join(errs...)
 }
 
+// benchDatabases is what the names of this process's databases begin with.
+func benchDatabases() string { return fmt.Sprintf("rappel_bench_%d_", os.Getpid()) }
+
 // database makes one and returns its connection string and what drops it again, which
 // works after the end of ctx too.
 func (p *benchPlace) database(ctx context.Context, what string) (dsn string, drop func(context.Context) error, err error) {
-	name := "rappel_bench_" + what + "_" + strings.ToLower(rand.Text()[:8])
+	name := benchDatabases() + what + "_" + strings.ToLower(rand.Text()[:8])
 	if _, err := p.admin.ExecContext(ctx, `CREATE DATABASE `+pq.QuoteIdentifier(name)); err != nil {
 		return "", nil, fmt.Errorf("create a database to measure in: %w", err)
 	}

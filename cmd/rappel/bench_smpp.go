@@ -223,7 +223,7 @@ func (e *benchEngine) flow(ctx context.Context, b *bench, r *benchRoute, load *b
 	if len(times) != load.n {
 		return nil, fmt.Errorf("%d messages are in the log, %d were enqueued", len(times), load.n)
 	}
-	f.Accepted = newBenchTimes(times, milliseconds)
+	f.Accepted = newBenchTimes(times)
 	return f, nil
 }
 
