@@ -19,10 +19,12 @@ type benchDispatchCmd struct {
 	Accounts    int      `default:"10" help:"Accounts the messages are spread over."`
 	Many        int      `default:"1000" help:"Accounts of another round of the store, with 30 messages each; 0 leaves that round out."`
 	Runs        int      `default:"1" help:"Times each round of the store is run; the median is shown."`
-	Parts       []string `default:"store,smpp,latency" enum:"store,smpp,latency" help:"What to measure: the store with a carrier that does nothing, the whole way over SMPP, a reminder's way past a campaign."`
+	Parts       []string `default:"store,intake,smpp,latency" enum:"store,intake,smpp,latency" help:"What to measure: the store with a carrier that does nothing, messages taken one by one, the whole way over SMPP, a reminder's way past a campaign."`
 	Quick       bool     `help:"A short look of less than 20 seconds: few messages, no finished ones."`
 	JSON        bool     `name:"json" help:"Print one JSON object instead of a table."`
 	DatabaseURL string   `placeholder:"URL" help:"Work on this PostgreSQL server, in databases made for it and dropped again, and not on a private one. The login must be allowed to create databases."`
+
+	For time.Duration `default:"3s" help:"How long each round of the intake goes on."`
 
 	Workers  int `default:"0" help:"The dispatcher's workers; 0 = the product's default."`
 	Batch    int `default:"0" help:"Most messages of one claim; 0 = the product's default."`
@@ -38,6 +40,7 @@ type benchDispatchCmd struct {
 const (
 	quickMessages  = 10_000
 	quickReminders = 10
+	quickIntake    = 200 * time.Millisecond
 )
 
 // manyEach is how many messages each of many accounts has: as many as a clinic's
@@ -46,6 +49,7 @@ const manyEach = 30
 
 func (c *benchDispatchCmd) Run(ctx context.Context, std stdio) (err error) {
 	if c.Quick {
+		c.For = min(c.For, quickIntake)
 		c.Messages, c.Finished, c.Many, c.Runs, c.Reminder = min(c.Messages, quickMessages), 0, 0, 1, min(c.Reminder, quickReminders)
 	}
 	if min(c.Messages, c.Accounts, c.Runs, c.Window, c.Callers, c.Binds, c.Under) < 1 || c.Reminder < 2 || min(c.Finished, c.Many, c.Rate, c.Workers, c.Batch) < 0 {
@@ -103,6 +107,11 @@ func (b *bench) measure(ctx context.Context) (r *benchReport, err error) {
 				return nil, err
 			}
 			r.Store = append(r.Store, s)
+		}
+	}
+	if slices.Contains(b.Parts, "intake") {
+		if r.Intake, err = b.intake(ctx, b.For); err != nil {
+			return nil, fmt.Errorf("intake: %w", err)
 		}
 	}
 	if slices.Contains(b.Parts, "smpp") {

@@ -21,7 +21,7 @@ func TestBenchDispatch(t *testing.T) {
 	db := dbtest.New(t)
 	var out, errs bytes.Buffer
 	code := run(t.Context(), []string{"bench", "dispatch", "--json", "--database-url", dbtest.NewDSN(t), "--messages", "300", "--finished", "200",
-		"--accounts", "3", "--many", "20", "--reminders", "4", "--rate", "1000", "--callers", "50"}, stdio{strings.NewReader(""), &out, &errs})
+		"--accounts", "3", "--many", "20", "--reminders", "4", "--rate", "1000", "--callers", "50", "--for", "20ms"}, stdio{strings.NewReader(""), &out, &errs})
 	if code != 0 {
 		t.Fatalf("exit %d: %s", code, &errs)
 	}
@@ -52,6 +52,14 @@ func TestBenchDispatch(t *testing.T) {
 		}
 		if s.Ratio.Cycle != s.Product.Cycle/s.Floor.Cycle {
 			t.Errorf("round %d: the ratio is %v", i, s.Ratio.Cycle)
+		}
+	}
+	if len(r.Intake) != 4 {
+		t.Fatalf("intake: %+v", r.Intake)
+	}
+	for _, in := range r.Intake {
+		if in.PerSecond <= 0 || in.Each <= 0 || in.Took.Count < in.Callers || in.Took.P50 <= 0 {
+			t.Errorf("intake: %+v", in)
 		}
 	}
 	if r.SMPP == nil || r.SMPP.Lost != 0 || r.SMPP.Doubled != 0 || r.SMPP.Flood.Messages != 300 {

@@ -21,6 +21,7 @@ type benchReport struct {
 	Machine  benchMachineFacts `json:"machine"`
 	Settings benchSettings     `json:"settings"`
 	Store    []*benchStore     `json:"store,omitempty"`
+	Intake   []benchIntake     `json:"intake,omitempty"`
 	SMPP     *benchSMPP        `json:"smpp,omitempty"`
 	Latency  []*benchLatency   `json:"latency,omitempty"`
 }
@@ -153,6 +154,16 @@ func (r *benchReport) print(w io.Writer) error {
 		}
 		q := s.Ratio
 		fmt.Fprintf(t, "ratio\t%.0f %%\t%.0f %%\t%.0f %%\t%.0f %%\t\n", 100*q.Insert, 100*q.Dispatch, 100*q.Receipts, 100*q.Cycle)
+		if err := t.Flush(); err != nil {
+			return err
+		}
+	}
+	if len(r.Intake) > 0 {
+		fmt.Fprintln(w, "\nIntake, one message a call, durable when it returns")
+		fmt.Fprintln(t, "callers\taccepted a second\tp50\tp99\ta transaction each\t")
+		for _, i := range r.Intake {
+			fmt.Fprintf(t, "%d\t%s\t%.1f ms\t%.1f ms\t%s\t\n", i.Callers, thousands(i.PerSecond), i.Took.P50, i.Took.P99, thousands(i.Each))
+		}
 		if err := t.Flush(); err != nil {
 			return err
 		}
