@@ -20,6 +20,18 @@ type book struct {
 	log        *slog.Logger
 	statements *statements     // nil: prepares nothing
 	perSegment map[string]bool // of the carriers known: whether each segment has an id
+	count      func(carrier string, to Status, n int)
+}
+
+func newBook(cfg Config, s *statements) *book {
+	return &book{observer: cfg.Observer, log: cfg.Log, statements: s, perSegment: perSegment(cfg.Carriers), count: cfg.Count}
+}
+
+// tally counts statuses, when somebody wants to know.
+func (b *book) tally(carrier string, to Status, n int) {
+	if b.count != nil && n > 0 {
+		b.count(carrier, to, n)
+	}
 }
 
 // standing is a new state for a message.

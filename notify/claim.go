@@ -126,9 +126,17 @@ func takeForm(join, where string) string {
 	return strings.NewReplacer("{{join}}", join, "{{where}}", where).Replace(takeBatch)
 }
 
+// claimPatience is for a database that doesn't answer.
+const claimPatience = 20 * time.Second
+
 // take claims due messages of accounts for dest, at most share of each and limit in all.
 // l is the carrier they are for; nil when there is none, or stale only those too late.
+//
+// The end of ctx doesn't end it: a claim that was made and not heard of would keep its
+// messages until its lease is over.
 func (d *Dispatcher) take(ctx context.Context, k *traffic, dest *destination, l *lane, accounts []int64, share, limit int64, stale bool) (*batch, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), claimPatience)
+	defer cancel()
 	now := d.cfg.Now()
 	b := &batch{lane: l, k: k, at: now}
 	until := now.Add(d.cfg.ClaimLease)

@@ -21,8 +21,11 @@ type Config struct {
 	Window   Window           // nil: marketing may go at any hour
 	Observer Observer         // nil: nobody listens
 	Outbox   *Outbox          // Desk: confirms opt-outs by it; nil: they aren't confirmed
-	Now      func() time.Time
-	Log      *slog.Logger
+	// Count is told how many messages of a carrier took a new status, for statistics. A
+	// transaction that is rolled back and tried again counts twice. nil: nobody counts.
+	Count func(carrier string, to Status, n int)
+	Now   func() time.Time
+	Log   *slog.Logger
 	// Alarm is called when a carrier refuses our configuration and was paused for it:
 	// somebody must act. nil: it is only logged.
 	Alarm func(ctx context.Context, carrier string, err error)

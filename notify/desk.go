@@ -56,7 +56,7 @@ func NewDesk(cfg Config) (*Desk, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Desk{cfg: cfg, book: &book{observer: cfg.Observer, log: cfg.Log, statements: newStatements(cfg.DB), perSegment: perSegment(cfg.Carriers)}}, nil
+	return &Desk{cfg: cfg, book: newBook(cfg, newStatements(cfg.DB))}, nil
 }
 
 // Receipt applies r to its message and returns nil once that is durable. Receipts may come

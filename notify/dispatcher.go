@@ -69,7 +69,7 @@ func NewDispatcher(cfg Config) (*Dispatcher, error) {
 		return nil, fmt.Errorf("%w: no carriers", ErrConfig)
 	}
 	s := newStatements(cfg.DB)
-	d := &Dispatcher{cfg: cfg, statements: s, book: &book{observer: cfg.Observer, log: cfg.Log, statements: s, perSegment: perSegment(cfg.Carriers)}, wake: make(chan struct{}, 1), recordPauses: recordPauses,
+	d := &Dispatcher{cfg: cfg, statements: s, book: newBook(cfg, s), wake: make(chan struct{}, 1), recordPauses: recordPauses,
 		awaited: map[int64]time.Time{}}
 	for i, c := range cfg.Carriers {
 		d.lanes = append(d.lanes, newLane(c, i, cfg.Batch, cfg.Routes[c.Name()]))

@@ -103,12 +103,13 @@ func (b *book) applyTx(ctx context.Context, tx *sqlx.Tx, all []folded) (unknown 
 		return nil, fmt.Errorf("apply %d receipts: %w", n, err)
 	}
 	r := rows[0]
-	if len(r.Done) == n {
-		return nil, nil
-	}
 	handled := make([]bool, n)
 	for _, i := range r.Done {
 		handled[i-1] = true
+		b.tally(all[i-1].carrier, all[i-1].Status, 1)
+	}
+	if len(r.Done) == n {
+		return nil, nil
 	}
 	var whole []parcel
 	var parts []folded
@@ -208,6 +209,7 @@ func (b *book) applyWholeTx(ctx context.Context, tx *sqlx.Tx, all []parcel) erro
 		if p.Status != Delivered {
 			why = ReasonReceipt
 		}
+		b.tally(r.Carrier, p.Status, 1)
 		if b.observer != nil {
 			changes = append(changes, StatusChange{AccountID: r.AccountID, MessageID: r.ID, Kind: r.Kind, Origin: r.Origin, OriginID: r.OriginID,
 				From: r.Was, To: p.Status, Reason: why, Code: p.Code, Carrier: r.Carrier, At: p.At})
@@ -283,6 +285,7 @@ func (b *book) applyPartsTx(ctx context.Context, tx *sqlx.Tx, all []folded) erro
 			if c.status == c.Status {
 				continue
 			}
+			b.tally(c.Carrier, c.status, 1)
 			changes = append(changes, StatusChange{AccountID: account, MessageID: c.ID, Kind: c.Kind, Origin: c.Origin, OriginID: c.OriginID,
 				From: c.Status, To: c.status, Reason: c.reason, Code: c.code, Carrier: c.Carrier, At: c.at})
 			if c.Status != Sent { // by the book is SENT and then one receipt: the row in sent tells that

@@ -178,6 +178,11 @@ func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, b *batch, done m
 	if err != nil {
 		return nil, err
 	}
+	for _, st := range standings {
+		if st.status != NotSent && written.has(st.MessageRef) {
+			d.book.tally(st.carrier, st.status, 1)
+		}
+	}
 	more, gone, err := d.requeueTx(ctx, tx, back, written, now)
 	if err != nil {
 		return nil, err

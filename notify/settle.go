@@ -228,6 +228,7 @@ func (d *Dispatcher) expire(ctx context.Context, account int64) (next time.Time,
 				}
 				c.status, c.reason, c.at = Expired, ReasonNoReceipt, now
 				changed = append(changed, c)
+				d.book.tally(c.Carrier, Expired, 1)
 				told = append(told, happening{c.MessageRef, now, WhatExpired, Expired, ""})
 				changes = append(changes, StatusChange{AccountID: account, MessageID: c.ID, Kind: c.Kind, Origin: c.Origin, OriginID: c.OriginID,
 					From: Sent, To: Expired, Reason: c.reason, Code: c.code, Carrier: c.Carrier, At: now})

@@ -188,6 +188,9 @@ func (d *Dispatcher) decideTx(ctx context.Context, tx *sqlx.Tx, m doubt, found *
 	if !written.has(m.ref()) {
 		return nil
 	}
+	if st.status != NotSent {
+		d.book.tally(m.Carrier, st.status, 1)
+	}
 	d.cfg.Log.WarnContext(ctx, "unanswered message decided", "account_id", m.AccountID, "message_id", m.ID, "carrier", m.Carrier, "what", string(what))
 	return d.book.observeTx(ctx, tx, []StatusChange{m.change(NotSent, st)})
 }
@@ -227,6 +230,7 @@ func (b *book) resolveTx(ctx context.Context, tx *sqlx.Tx, m doubt, ids []string
 		return err
 	}
 	if written.has(m.ref()) {
+		b.tally(m.Carrier, Sent, 1)
 		if err := b.observeTx(ctx, tx, []StatusChange{m.change(NotSent, st)}); err != nil {
 			return err
 		}

@@ -224,16 +224,16 @@ func (d *Dispatcher) ask(ctx context.Context, it *item, now time.Time) (until ti
 	return d.cfg.Gate.Fresh(ctx, GateQuery{AccountID: it.AccountID, MessageID: it.ID, Origin: it.Origin, OriginID: it.OriginID}, now)
 }
 
-// react fixes when a message that wasn't taken is tried again: when the carrier's pause is
-// over, or after a backoff. If that is too late, it ends here.
+// react fixes when a message that wasn't taken is tried again: at once, if a carrier that
+// doesn't throttle is there for it, when the carrier's pause is over, or after a backoff. If that is too late, it ends here.
 func (d *Dispatcher) react(l *lane, o *outcome) {
 	if o.verdict != vRetry || !o.counted {
 		return
 	}
 	if o.reason == ReasonThrottled {
 		o.retryAt = l.pausedUntil()
-		if o.retryAt.Before(o.at) {
-			o.retryAt = o.at
+		if next, _ := open(d.destinationOf(o.it.Recipient).lanes, o.at); next != nil || o.retryAt.Before(o.at) {
+			o.retryAt = o.at // another carrier can have it
 		}
 	} else {
 		o.retryAt = o.at.Add(backoff(d.cfg.RetryBase, d.cfg.RetryMax, int16(o.tries()), o.it.ID))

@@ -36,7 +36,8 @@ type app struct {
 	pools      pools
 	metrics    *metrics
 	carriers   []notify.Carrier
-	sandbox    *sandbox.Carrier // nil unless configured
+	routes     map[string]notify.Route // of those bound to destinations
+	sandbox    *sandbox.Carrier        // nil unless configured
 	desk       *notify.Desk
 	dispatcher *notify.Dispatcher
 	syncer     *calendars.Syncer
@@ -98,7 +99,7 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, x extras) (a *app
 	a.clerk = reminders.NewClerk(reminders.ClerkConfig{DB: a.pools.owner, Verifier: a.syncer, Outbox: outbox, Now: a.now, Log: log, Lease: cfg.LeaseFor, Patience: x.patience})
 	notifyConfig := notify.Config{
 		DB: a.pools.dispatch, Carriers: a.carriers, Gate: reminders.NewGate(reminders.GateConfig{DB: a.pools.owner, Verifier: a.syncer, Log: log}),
-		Observer: observers{planner, a.metrics}, Now: a.now, Log: log,
+		Observer: planner, Count: a.metrics.count, Routes: a.routes, Now: a.now, Log: log,
 		Alarm: func(ctx context.Context, carrier string, err error) {
 			alarm(ctx, "carrier_misconfigured")
 			log.ErrorContext(ctx, "carrier refuses our configuration", slog.String("carrier", carrier), slog.Any("err", err))
@@ -177,6 +178,10 @@ func (a *app) buildCarriers(list string) ([]notify.Carrier, error) {
 		if err != nil {
 			return nil, fmt.Errorf("RAPPEL_CARRIERS: entry %d is not a URL", len(all)+1) // not quoted: it holds a password
 		}
+		route, err := takeRoute(u)
+		if err != nil {
+			return nil, fmt.Errorf("RAPPEL_CARRIERS: entry %d (%s): %w", len(all)+1, u.Scheme, err)
+		}
 		c, err := a.buildCarrier(u)
 		if err != nil {
 			return nil, fmt.Errorf("RAPPEL_CARRIERS: entry %d (%s): %w", len(all)+1, u.Scheme, err)
@@ -185,8 +190,36 @@ func (a *app) buildCarriers(list string) ([]notify.Carrier, error) {
 			return nil, fmt.Errorf("RAPPEL_CARRIERS: entry %d (%s): another entry is called %q already; give one of them a name, as in smpp://…?name=second", len(all)+1, u.Scheme, c.Name())
 		}
 		all = append(all, c)
+		if len(route.To) > 0 {
+			if a.routes == nil {
+				a.routes = map[string]notify.Route{}
+			}
+			a.routes[c.Name()] = route
+		}
 	}
 	return all, nil
+}
+
+// takeRoute takes from a carrier's URL what is the dispatcher's affair: to=41&to=423, the
+// beginnings of the numbers it is for.
+func takeRoute(u *url.URL) (notify.Route, error) {
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return notify.Route{}, errors.New("the part after ? can't be read")
+	}
+	var r notify.Route
+	for _, to := range query["to"] {
+		to = strings.TrimLeft(to, "+ ") // a plus sign arrives as a space
+		if len(to) == 0 || len(to) > 15 || strings.Trim(to, "0123456789") != "" || to[0] == '0' {
+			return notify.Route{}, errors.New("to: want the beginning of international numbers, such as to=41")
+		}
+		r.To = append(r.To, "+"+to)
+	}
+	if len(r.To) > 0 {
+		query.Del("to")
+		u.RawQuery = query.Encode()
+	}
+	return r, nil
 }
 
 func (a *app) buildCarrier(u *url.URL) (notify.Carrier, error) {
@@ -227,19 +260,6 @@ func (a *app) hooks() map[string]notify.Webhook {
 		}
 	}
 	return hooks
-}
-
-// observers tells each of several in turn; the first error stops and undoes all.
-type observers []notify.Observer
-
-// StatusChanged implements notify.Observer.
-func (o observers) StatusChanged(ctx context.Context, tx *sqlx.Tx, changes []notify.StatusChange) error {
-	for _, each := range o {
-		if err := each.StatusChanged(ctx, tx, changes); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // roles are the shares of the work a process can take.

@@ -84,13 +84,7 @@ func (m *metrics) Refresh(provider, outcome string) {
 	m.refreshes.WithLabelValues(provider, outcome).Inc()
 }
 
-// StatusChanged implements notify.Observer. A transaction that is rolled back and
-// tried again counts twice, which a rate forgives.
-func (m *metrics) StatusChanged(_ context.Context, _ *sqlx.Tx, changes []notify.StatusChange) error {
-	for _, c := range changes {
-		if c.From != c.To {
-			m.statuses.WithLabelValues(c.Carrier, c.To.String()).Inc()
-		}
-	}
-	return nil
+// count takes what notify says of messages that took a new status.
+func (m *metrics) count(carrier string, to notify.Status, n int) {
+	m.statuses.WithLabelValues(carrier, to.String()).Add(float64(n))
 }
