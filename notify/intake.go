@@ -35,7 +35,7 @@ var ErrNotStored = errors.New("notify: message could not be stored now")
 // IntakeConfig is what an Intake works with.
 type IntakeConfig struct {
 	DB *sqlx.DB // the owner's pool, since accounts share transactions
-	// Outbox takes the messages of one account.
+	// Outbox is where the messages go.
 	Outbox interface {
 		EnqueueAllTx(ctx context.Context, tx *sqlx.Tx, ms []NewMessage) ([]Enqueued, error)
 	}
@@ -229,27 +229,16 @@ func (i *Intake) storeOnce(ctx context.Context, batch []*entrant) (out []Enqueue
 	for n, e := range batch {
 		ms[n] = e.m
 	}
-	out = make([]Enqueued, 0, len(ms))
-	err = migrations.InTx(ctx, i.cfg.DB, func(tx *sqlx.Tx) error {
-		for len(ms) > 0 {
-			n := 1
-			for n < len(ms) && ms[n].AccountID == ms[0].AccountID {
-				n++
-			}
-			some, err := i.cfg.Outbox.EnqueueAllTx(ctx, tx, ms[:n:n])
-			if err != nil {
-				return err
-			}
-			out, ms = append(out, some...), ms[n:]
-		}
-		return nil
+	err = migrations.InTx(ctx, i.cfg.DB, func(tx *sqlx.Tx) (err error) {
+		out, err = i.cfg.Outbox.EnqueueAllTx(ctx, tx, ms)
+		return err
 	})
 	blame, err = faulty(err)
 	return out, blame, err
 }
 
 // refusals are the errors of the outbox that say what is wrong with a message.
-var refusals = []error{ErrSender, ErrRecipient, ErrBody, ErrRequest, ErrNotFound}
+var refusals = []error{ErrSender, ErrRecipient, ErrBody, ErrRequest, ErrNotFound, ErrClosed}
 
 // faulty tells whether err is a message's fault. What the database finds wrong with its
 // values (a NUL in the reference, an instant beyond the calendar) is ErrRequest.

@@ -254,24 +254,14 @@ func (l *benchLoad) from(ctx context.Context, first, connections, batch int) err
 // chunk enqueues c in one transaction, all for account, or spread if that is 0.
 func (l *benchLoad) chunk(ctx context.Context, c benchChunk, account int64) error {
 	now := time.Now()
-	tx, err := l.e.owner.BeginTxx(ctx, nil)
-	if err != nil {
+	all := make([]notify.NewMessage, 0, c.to-c.from)
+	for i := c.from; i < c.to; i++ {
+		all = append(all, l.message(i, account, now))
+	}
+	return inBenchTx(ctx, l.e.owner, func(tx *sqlx.Tx) error {
+		_, err := l.outbox.EnqueueAllTx(ctx, tx, all)
 		return err
-	}
-	for from := c.from; from < c.to; {
-		same := []notify.NewMessage{l.message(from, account, now)}
-		for from++; from < c.to; from++ {
-			m := l.message(from, account, now)
-			if m.AccountID != same[0].AccountID {
-				break
-			}
-			same = append(same, m)
-		}
-		if _, err := l.outbox.EnqueueAllTx(ctx, tx, same); err != nil {
-			return errors.Join(err, tx.Rollback())
-		}
-	}
-	return tx.Commit()
+	})
 }
 
 // message is the i-th, of account, or of the one whose turn it is if that is 0.
