@@ -1,26 +1,25 @@
 package twilio
 
 import (
-	"errors"
-	"net/http"
-	"strconv"
-	"strings"
-	"time"
+	"encoding/json"
 
 	"rappel/notify"
-)
-
-// Causes inside a *notify.SendError.
-var (
-	errGarbage = errors.New("twilio: answer can't be read")
-	errStatus  = errors.New("twilio: unexpected HTTP status")
-	errSend    = errors.New("twilio: request failed")
+	"rappel/notify/carriers"
 )
 
 // answer is Twilio's JSON: a message, or an error.
 type answer struct {
 	SID  string `json:"sid"`
 	Code int    `json:"code"`
+}
+
+// parse reads an answer; one that can't be read is judged by its HTTP status alone.
+func parse(body []byte) answer {
+	var a answer
+	if err := json.Unmarshal(body, &a); err != nil {
+		return answer{}
+	}
+	return a
 }
 
 // kinds by error code: what a new message may be refused with.
@@ -43,31 +42,10 @@ func kind(status int, a answer) error {
 	if k, ok := kinds[a.Code]; ok && status >= 300 && status < 500 {
 		return k
 	}
-	switch {
-	case status == http.StatusTooManyRequests:
-		return notify.ErrThrottled
-	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusNotFound:
-		return notify.ErrMisconfigured
-	case status >= 500, status < 300 && a.SID == "", status == http.StatusRequestTimeout:
+	if status/100 == 2 && a.SID == "" {
 		return notify.ErrUnknown
-	case status >= 400:
-		return notify.ErrRejected
-	case status >= 300:
-		return notify.ErrMisconfigured // somebody else answers at that address
 	}
-	return nil
-}
-
-// retryAfter reads the header, seconds or a date; 0 when it says nothing.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	v := strings.TrimSpace(h.Get("Retry-After"))
-	if n, err := strconv.Atoi(v); err == nil && n > 0 {
-		return time.Duration(min(n, 24*3600)) * time.Second
-	}
-	if t, err := http.ParseTime(v); err == nil && t.After(now) {
-		return min(t.Sub(now), 24*time.Hour)
-	}
-	return 0
+	return carriers.Kind(status)
 }
 
 // statusOf maps a message's status and error code to ours. ok is false for words

@@ -12,14 +12,10 @@
 //	twilio://SID:TOKEN@api.twilio.com?messaging_service=MG…
 //
 // The credentials are the account's SID and auth token. The token also verifies
-// webhooks, which an API key could not do. Parameters and their defaults:
+// webhooks, which an API key could not do. Beside the parameters of every carrier over
+// HTTP (see package carriers):
 //
-//	name=twilio           the key stored with every message, and the webhook's path
 //	messaging_service=    sends from this service in place of the message's sender
-//	window=10             requests under way at once
-//	rate=0                segments per second, 0 = no limit
-//	timeout=15s           for one request
-//	scheme=https          http is the default for loopback hosts alone
 //
 // In Twilio's console the number's "A message comes in" is set to
 // <base URL>/hooks/twilio, best with the fragment #rc=5&rp=all, which makes
@@ -31,9 +27,6 @@
 //     are a page of code, against a client for some dozens of products; and that
 //     client hides what this carrier must know, namely whether the request had
 //     begun to leave when it failed.
-//   - That is asked of net/http/httptrace. Nothing written: ErrTemporary. Anything
-//     written and no proper answer: ErrUnknown, also for 5xx, since a proxy's 502
-//     says nothing about the message behind it.
 //   - Find lists by recipient alone. Twilio's filter by date sent leaves out what
 //     is still queued, which is just what may be looked for. Pages come newest
 //     first, so it stops at the first message older than asked.
@@ -42,6 +35,8 @@
 //   - The signature is tried with and without the standard port and the fragment:
 //     Twilio's own libraries do the former, and on the latter its documentation is
 //     silent.
+//   - The URL signed is the public one, base URL and the path Twilio called, whatever
+//     host a proxy in between asks us by.
 //   - Without a StatusCallback of ours none is asked for, nor towards Twilio
 //     itself with a loopback one: it refuses such URLs, and the message with it.
 package twilio

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"rappel/notify"
+	"rappel/notify/carriers"
 )
 
 // page is one page of a listing of messages.
@@ -37,21 +38,21 @@ const maxPages = 40
 func (c *Carrier) Find(ctx context.Context, m notify.Message, since time.Time) (notify.Submission, bool, error) {
 	next := c.url("/Messages.json") + "?" + url.Values{"To": {m.Recipient}, "PageSize": {"50"}}.Encode()
 	for range maxPages {
-		status, _, body, err := c.do(ctx, http.MethodGet, next, nil)
+		got, err := c.client.Do(ctx, c.request(next, nil))
 		if err != nil {
 			return notify.Submission{}, false, err
 		}
 		var p page
-		if status != http.StatusOK {
-			return notify.Submission{}, false, fmt.Errorf("%w: %d while listing", errStatus, status)
+		if got.Status != http.StatusOK {
+			return notify.Submission{}, false, fmt.Errorf("%w: %d while listing", carriers.ErrStatus, got.Status)
 		}
-		if err := json.Unmarshal(body, &p); err != nil || p.Messages == nil {
-			return notify.Submission{}, false, fmt.Errorf("%w while listing", errGarbage)
+		if err := json.Unmarshal(got.Body, &p); err != nil || p.Messages == nil {
+			return notify.Submission{}, false, fmt.Errorf("%w while listing", carriers.ErrGarbage)
 		}
 		for _, hit := range p.Messages {
 			created, err := time.Parse(time.RFC1123Z, hit.Created)
 			if err != nil {
-				return notify.Submission{}, false, fmt.Errorf("%w: a date while listing", errGarbage)
+				return notify.Submission{}, false, fmt.Errorf("%w: a date while listing", carriers.ErrGarbage)
 			}
 			if created.Before(since.Add(-skew)) {
 				// Sorted by when they were sent, which queueing may put out of order a
@@ -69,11 +70,11 @@ func (c *Carrier) Find(ctx context.Context, m notify.Message, since time.Time) (
 			return notify.Submission{}, false, nil
 		}
 		if !strings.HasPrefix(p.Next, "/") {
-			return notify.Submission{}, false, fmt.Errorf("%w: next page lies elsewhere", errGarbage)
+			return notify.Submission{}, false, fmt.Errorf("%w: next page lies elsewhere", carriers.ErrGarbage)
 		}
 		next = c.cfg.API + p.Next
 	}
-	return notify.Submission{}, false, fmt.Errorf("%w: more than %d pages", errGarbage, maxPages)
+	return notify.Submission{}, false, fmt.Errorf("%w: more than %d pages", carriers.ErrGarbage, maxPages)
 }
 
 func (c *Carrier) sameSender(from, service *string, sender string) bool {

@@ -1,13 +1,10 @@
 package twilio
 
 import (
-	"context"
 	"crypto/hmac"
 	"crypto/sha1"
 	"encoding/base64"
-	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"net/http"
 	"net/url"
@@ -17,89 +14,44 @@ import (
 	"time"
 
 	"rappel/notify"
+	"rappel/notify/carriers"
 )
 
-var (
-	errHook  = errors.New("twilio: webhook can't be read")
-	errPanic = errors.New("twilio: inbox panicked")
-)
-
-// maxHook bounds a webhook's body. A text of ten segments is a few kilobytes.
-const maxHook = 256 << 10
-
-// ServeHook answers status callbacks and incoming messages. Without a proper
-// signature it answers 403, for what it can't read 400, and 503 when in has not
-// kept it, so that Twilio tries again.
+// ServeHook answers status callbacks and incoming messages; see carriers.Hook for the
+// answers. It takes what carries Twilio's signature.
 func (c *Carrier) ServeHook(w http.ResponseWriter, r *http.Request, publicURL string, in notify.Inbox) {
-	ctx := r.Context()
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
-		http.Error(w, "POST only", http.StatusMethodNotAllowed)
-		return
-	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxHook)
-	if err := r.ParseForm(); err != nil {
-		http.Error(w, "unreadable form", http.StatusBadRequest)
-		return
-	}
-	if !c.signed(publicURL, r.PostForm, r.Header.Get("X-Twilio-Signature")) {
-		c.log.WarnContext(ctx, "webhook with a wrong signature")
-		http.Error(w, "signature", http.StatusForbidden)
-		return
-	}
-	news, err := c.parseHook(r.PostForm)
-	if err != nil {
-		c.log.ErrorContext(ctx, "signed webhook can't be read", slog.Int("fields", len(r.PostForm)))
-		http.Error(w, "unknown kind of webhook", http.StatusBadRequest)
-		return
-	}
-	if err := news.hand(ctx, in); err != nil {
-		c.log.ErrorContext(ctx, "webhook not kept", slog.Any("error", err))
-		w.Header().Set("Retry-After", "5")
-		http.Error(w, "not now", http.StatusServiceUnavailable)
-		return
-	}
-	if news.inbound != nil {
-		// An empty TwiML document: no automatic reply from here.
-		w.Header().Set("Content-Type", "text/xml; charset=utf-8")
-		_, _ = w.Write([]byte("<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response/>")) // kept: a lost answer only repeats it
-		return
-	}
-	w.WriteHeader(http.StatusNoContent)
-}
-
-// news is what a webhook brings: one of the two, or a status not worth telling.
-type news struct {
-	receipt *notify.Receipt
-	inbound *notify.Inbound
-}
-
-func (n news) hand(ctx context.Context, in notify.Inbox) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = errPanic // its value could hold a text or a number
-		}
-	}()
-	switch {
-	case n.receipt != nil:
-		return in.Receipt(ctx, *n.receipt)
-	case n.inbound != nil:
-		return in.Inbound(ctx, *n.inbound)
-	}
-	return nil
+	carriers.Hook{
+		Log: c.log,
+		Authentic: func(r *http.Request, body []byte) bool {
+			form, err := url.ParseQuery(string(body))
+			return err == nil && c.signed(publicURL, form, r.Header.Get("X-Twilio-Signature"))
+		},
+		Parse: func(_ *http.Request, body []byte) (carriers.News, error) { return c.parseHook(body) },
+		Done: func(w http.ResponseWriter, n carriers.News) {
+			if n.Inbound == nil {
+				w.WriteHeader(http.StatusNoContent)
+				return
+			}
+			// An empty TwiML document: no automatic reply from here.
+			w.Header().Set("Content-Type", "text/xml; charset=utf-8")
+			_, _ = w.Write([]byte("<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response/>")) // kept: a lost answer only repeats it
+		},
+	}.Serve(w, r, in)
 }
 
 // parseHook reads a webhook's form.
-func (c *Carrier) parseHook(form url.Values) (news, error) {
-	get := func(key string) string {
-		return strings.ReplaceAll(strings.ToValidUTF8(form.Get(key), "\uFFFD"), "\x00", "\uFFFD")
+func (c *Carrier) parseHook(body []byte) (carriers.News, error) {
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return carriers.News{}, fmt.Errorf("%w: no form", carriers.ErrHook)
 	}
+	get := func(key string) string { return carriers.Text(form.Get(key)) }
 	sid := get("MessageSid")
 	if sid == "" {
 		sid = get("SmsSid")
 	}
 	if sid == "" {
-		return news{}, fmt.Errorf("%w: no id", errHook)
+		return carriers.News{}, fmt.Errorf("%w: no id", carriers.ErrHook)
 	}
 	status := get("MessageStatus")
 	switch {
@@ -108,7 +60,7 @@ func (c *Carrier) parseHook(form url.Values) (news, error) {
 		if v := get("ErrorCode"); v != "" {
 			n, err := strconv.Atoi(v)
 			if err != nil {
-				return news{}, fmt.Errorf("%w: error code", errHook)
+				return carriers.News{}, fmt.Errorf("%w: error code", carriers.ErrHook)
 			}
 			code = n
 		}
@@ -120,11 +72,11 @@ func (c *Carrier) parseHook(form url.Values) (news, error) {
 		case !known, s == notify.NotDelivered:
 			r.Code = status
 		}
-		return news{receipt: r}, nil
+		return carriers.News{Receipt: r}, nil
 	case form.Has("From") && (form.Has("Body") || form.Has("NumMedia")):
-		return news{inbound: &notify.Inbound{Carrier: c.cfg.Name, CarrierID: sid, From: get("From"), To: get("To"), Body: get("Body"), At: c.now()}}, nil
+		return carriers.News{Inbound: &notify.Inbound{Carrier: c.cfg.Name, CarrierID: sid, From: get("From"), To: get("To"), Body: get("Body"), At: c.client.Now()}}, nil
 	}
-	return news{}, fmt.Errorf("%w: neither status nor message", errHook)
+	return carriers.News{}, fmt.Errorf("%w: neither status nor message", carriers.ErrHook)
 }
 
 // rawDate reads the operator's date where Twilio passes it on: YYMMDDhhmm in UTC.

@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"rappel/notify"
+	"rappel/notify/carriers"
 	"rappel/notify/notifytest"
 	"rappel/notify/standin"
 )
@@ -57,6 +58,13 @@ func start(t *testing.T, in notify.Inbox, query string, now func() time.Time) *r
 		t.Fatal(err)
 	}
 	return r
+}
+
+// settings are those of a URL without parameters.
+func settings(api string) carriers.Settings {
+	s := carriers.Defaults("twilio")
+	s.API = api
+	return s
 }
 
 type discard struct{}
@@ -203,18 +211,6 @@ func TestKind(t *testing.T) {
 	}
 }
 
-func TestRetryAfter(t *testing.T) {
-	now := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
-	for header, want := range map[string]time.Duration{
-		"": 0, "17": 17 * time.Second, "-3": 0, "soon": 0, "999999999": 24 * time.Hour,
-		"Mon, 02 Mar 2026 08:01:00 GMT": time.Minute, "Mon, 02 Mar 2026 07:00:00 GMT": 0,
-	} {
-		if got := retryAfter(http.Header{"Retry-After": {header}}, now); got != want {
-			t.Errorf("%q: got %v, want %v", header, got, want)
-		}
-	}
-}
-
 // The vectors of Twilio's security documentation.
 func TestSign_published(t *testing.T) {
 	for from, want := range map[string]string{
@@ -329,7 +325,7 @@ func TestFind_doubtIsAnError(t *testing.T) {
 	for _, body := range []string{"", "<html>", "{}", `{"messages":[{"sid":"SM1","date_created":"yesterday"}]}`,
 		`{"messages":[],"next_page_uri":"https://elsewhere.example/"}`} {
 		api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) }))
-		c, err := New(Config{Name: "twilio", SID: sid, Token: token, API: api.URL, Window: 1, Timeout: time.Minute}, nil)
+		c, err := New(Config{Settings: settings(api.URL), SID: sid, Token: token}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -403,7 +399,7 @@ func TestConfig_callback(t *testing.T) {
 		{real, "", ""},
 		{real, "/hooks/twilio", ""},
 	} {
-		if got := (Config{API: tt.api, StatusCallback: tt.ours}).callback(); got != tt.want {
+		if got := (Config{Settings: settings(tt.api), StatusCallback: tt.ours}).callback(); got != tt.want {
 			t.Errorf("%s, %s: got %q, want %q", tt.api, tt.ours, got, tt.want)
 		}
 	}
@@ -445,21 +441,20 @@ func FuzzParseHook(f *testing.F) {
 	f.Add("MessageSid=SM1&MessageStatus=undelivered&ErrorCode=30003")
 	f.Add("SmsSid=SM1&From=%2B41791234567&To=%2B41790000100&Body=STOP%00%ff")
 	f.Add("MessageSid=SM1&MessageStatus=failed&ErrorCode=9999999999999999999")
-	c := &Carrier{cfg: Config{Name: "twilio"}, now: func() time.Time { return time.Unix(0, 0) }}
+	c, err := New(Config{Settings: settings("https://api.twilio.com"), SID: sid, Token: token}, nil)
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, body string) {
-		form, err := url.ParseQuery(body)
-		if err != nil {
-			return
-		}
-		n, err := c.parseHook(form)
-		if (err == nil) != (n.receipt != nil || n.inbound != nil) {
+		n, err := c.parseHook([]byte(body))
+		if (err == nil) != (n.Receipt != nil || n.Inbound != nil) {
 			t.Fatalf("news %+v with error %v", n, err)
 		}
 		var fields []string
-		if r := n.receipt; r != nil {
+		if r := n.Receipt; r != nil {
 			fields = []string{r.CarrierID, r.Code, r.Recipient, r.Sender}
 		}
-		if m := n.inbound; m != nil {
+		if m := n.Inbound; m != nil {
 			fields = []string{m.CarrierID, m.From, m.To, m.Body}
 		}
 		for i, s := range fields {
