@@ -188,7 +188,7 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 // Digits is an E.164 number without its "+"; ok is false if it isn't one.
 func Digits(e164 string) (digits string, ok bool) {
 	digits, ok = strings.CutPrefix(e164, "+")
-	return digits, ok && len(digits) >= 6 && len(digits) <= 15 && !strings.ContainsFunc(digits, func(r rune) bool { return r < '0' || r > '9' })
+	return digits, ok && len(digits) >= 6 && len(digits) <= 15 && digits[0] != '0' && !strings.ContainsFunc(digits, func(r rune) bool { return r < '0' || r > '9' })
 }
 
 // Number is what a gateway wrote for a phone, as E.164 if it is a number of more digits
@@ -213,7 +213,12 @@ func international(written string) (string, bool) {
 			return -1
 		}
 		return r
-	}, strings.TrimPrefix(strings.TrimPrefix(strings.TrimSpace(written), "+"), "00"))
+	}, written)
+	if rest, plus := strings.CutPrefix(digits, "+"); plus {
+		digits = rest
+	} else {
+		digits = strings.TrimPrefix(digits, "00")
+	}
 	_, ok := Digits("+" + digits)
 	return digits, ok && len(digits) >= 7
 }

@@ -62,36 +62,36 @@ var statuses = map[number]error{
 
 // verdict tells what an answer means: nil for accepted, and SMSup's own code where it
 // gave one. ok says that the body could be read.
-func verdict(status int, a answer, ok bool) (kind error, code string) {
+func verdict(status int, a answer, ok bool) (code string, kind error) {
 	if status >= 500 || status == 429 || !ok {
 		if k := carriers.Kind(status); k != nil {
-			return k, ""
+			return "", k
 		}
-		return notify.ErrUnknown, ""
+		return "", notify.ErrUnknown
 	}
 	if *a.Status < 0 {
 		code = strconv.FormatInt(int64(*a.Status), 10)
 		if code == moderated {
-			return nil, code
+			return code, nil
 		}
 		if k, known := statuses[*a.Status]; known {
-			return k, code
+			return code, k
 		}
-		return notify.ErrUnknown, code
+		return code, notify.ErrUnknown
 	}
 	switch k := carriers.Kind(status); {
 	case k != nil:
-		return k, ""
+		return "", k
 	case *a.Status != 1 || a.Sent == nil:
-		return notify.ErrUnknown, ""
+		return "", notify.ErrUnknown
 	case *a.Sent > 0:
-		return nil, ""
+		return "", nil
 	}
 	return funnel(a)
 }
 
 // funnel tells why a campaign of one went to nobody.
-func funnel(a answer) (kind error, code string) {
+func funnel(a answer) (code string, kind error) {
 	for _, f := range []struct {
 		n    number
 		kind error
@@ -106,8 +106,8 @@ func funnel(a answer) (kind error, code string) {
 		{a.Duplicated, notify.ErrRejected, "duplicated"},
 	} {
 		if f.n > 0 {
-			return f.kind, f.code
+			return f.code, f.kind
 		}
 	}
-	return notify.ErrRejected, "filtered"
+	return "filtered", notify.ErrRejected
 }

@@ -61,7 +61,7 @@ func TestVerdict(t *testing.T) {
 		{"gateway", 502, ``, notify.ErrUnknown, ""},
 	} {
 		a, ok := parseAnswer([]byte(tt.body))
-		kind, code := verdict(tt.status, a, ok)
+		code, kind := verdict(tt.status, a, ok)
 		if kind != tt.kind || code != tt.code {
 			t.Errorf("%s: got %v (%s), want %v (%s)", tt.name, kind, code, tt.kind, tt.code)
 		}
@@ -218,7 +218,7 @@ func FuzzVerdict(f *testing.F) {
 	f.Add(503, `<html>`)
 	f.Fuzz(func(t *testing.T, status int, body string) {
 		a, ok := parseAnswer([]byte(body))
-		kind, code := verdict(status, a, ok)
+		code, kind := verdict(status, a, ok)
 		if kind == nil && code != moderated && (status/100 != 2 || a.Sent == nil || *a.Sent < 1) {
 			t.Fatalf("accepted: %d %q", status, body)
 		}

@@ -104,7 +104,7 @@ func (c *Carrier) Send(ctx context.Context, m notify.Message) (notify.Submission
 		return notify.Submission{}, err
 	}
 	a, ok := parseAnswer(got.Body)
-	k, code := verdict(got.Status, a, ok)
+	code, k := verdict(got.Status, a, ok)
 	if k != nil {
 		return notify.Submission{}, c.client.Refusal(got, k, code)
 	}
