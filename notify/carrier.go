@@ -35,6 +35,13 @@ type Message struct {
 // up there after a crash. It is stable over retries.
 func (m Message) Reference() string { return fmt.Sprintf("rappel-%d-%d", m.AccountID, m.ID) }
 
+// ParseReference is the inverse of Reference. Carriers whose gateway names messages by
+// it use it as their carrier id.
+func ParseReference(s string) (ref MessageRef, ok bool) {
+	n, err := fmt.Sscanf(s, "rappel-%d-%d", &ref.AccountID, &ref.ID)
+	return ref, err == nil && n == 2 && s == Message{AccountID: ref.AccountID, ID: ref.ID}.Reference()
+}
+
 // Submission is a carrier's acceptance.
 type Submission struct {
 	IDs []string // one per part where the carrier hands out several; receipts come per id

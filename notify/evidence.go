@@ -23,7 +23,8 @@ type trail struct{ carrier, recipient, sender string }
 // Among several unanswered messages the one submitted first gets the first receipts: a
 // connection that breaks cuts off the end of what was under way, not its beginning. It
 // needs as many as it has segments where each has an id of its own, see needs; the next
-// message gets what is left over.
+// message gets what is left over. A receipt that names a message by its Reference is for
+// that one alone.
 func (b *book) evidenceTx(ctx context.Context, tx *sqlx.Tx, t trail, now time.Time, receiptWait time.Duration) (wait bool, err error) {
 	// The order matters: a message is in a claim until its id is in the directory, so
 	// whoever isn't seen here has its id there when the next statement looks.
@@ -40,6 +41,7 @@ func (b *book) evidenceTx(ctx context.Context, tx *sqlx.Tx, t trail, now time.Ti
 	if err != nil || len(receipts) == 0 {
 		return false, err
 	}
+	receipts, named := split(receipts)
 	var open []struct {
 		MessageRef
 		Since    time.Time `db:"since"`
@@ -54,14 +56,19 @@ func (b *book) evidenceTx(ctx context.Context, tx *sqlx.Tx, t trail, now time.Ti
 	for _, o := range open {
 		receipts = since(receipts, o.Since)
 		n := b.needs(t.carrier, o.Segments)
-		if len(receipts) < n {
-			break // the rest may be on its way
+		var ids []string
+		switch r, ok := named[o.MessageRef]; {
+		case ok && !r.Received.Before(o.Since):
+			ids = []string{r.ID}
+		case len(receipts) < n:
+			receipts = nil // the rest may be on its way; those after it have none but by name
+			continue
+		default:
+			for _, r := range receipts[:n] {
+				ids = append(ids, r.ID)
+			}
+			receipts = receipts[n:]
 		}
-		ids := make([]string, n)
-		for i, r := range receipts[:n] {
-			ids[i] = r.ID
-		}
-		receipts = receipts[n:]
 		var m []doubt
 		if err := tx.SelectContext(ctx, &m, `
 			WITH x AS MATERIALIZED (DELETE FROM unanswered u WHERE u.account_id = $1 AND u.message_id = $2 RETURNING u.message_id, u.carrier, u.since)
@@ -116,6 +123,19 @@ func (b *book) looseTx(ctx context.Context, tx *sqlx.Tx, t trail) (all []looseRe
 	return all, nil
 }
 
+// split tells the receipts that name their message by its Reference from the others.
+func split(all []looseReceipt) (others []looseReceipt, named map[MessageRef]looseReceipt) {
+	named = map[MessageRef]looseReceipt{}
+	for _, r := range all {
+		if ref, ok := ParseReference(r.ID); ok {
+			named[ref] = r
+		} else {
+			others = append(others, r)
+		}
+	}
+	return others, named
+}
+
 // since leaves those that came at or after t: an earlier one is for another message.
 func since(all []looseReceipt, t time.Time) []looseReceipt {
 	return slices.DeleteFunc(all, func(r looseReceipt) bool { return r.Received.Before(t) })
@@ -128,6 +148,7 @@ func (b *book) fragmentTx(ctx context.Context, tx *sqlx.Tx, m doubt) (bool, erro
 	if err != nil {
 		return false, err
 	}
+	loose, _ = split(loose) // one that names its message is no part of this one
 	loose = since(loose, m.Since)
 	if len(loose) == 0 {
 		return false, nil

@@ -185,6 +185,47 @@ func TestUnanswered_severalToOnePerson(t *testing.T) {
 }
 
 // While another text to the person is on its way, an unknown receipt may be that one's.
+// Receipts that name the message by our own reference are evidence for that message,
+// in whatever order they come, and for nobody's missing segment.
+func TestUnanswered_byReference(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.carrier.script = always(notify.ErrUnknown)
+	long := func(m *notify.NewMessage) { m.Body = strings.Repeat("lang ", 60) }
+	first, second := w.enqueue(long), w.enqueue(long)
+	d, desk := w.dispatcher(nil), w.desk()
+	w.tick(d)
+	name := func(ref notify.MessageRef) string {
+		return notify.Message{AccountID: ref.AccountID, ID: ref.ID}.Reference()
+	}
+	report := func(id string, s notify.Status) {
+		w.receipt(desk, id, s, func(r *notify.Receipt) { r.Recipient = patient })
+	}
+	report("rappel-1-999999", notify.Delivered) // a message there isn't
+	report("rappel-2-"+strings.TrimPrefix(name(first), "rappel-1-"), notify.Delivered)
+	report(name(second), notify.NotDelivered)
+	w.wantStatus(second, notify.NotDelivered, notify.ReasonReceipt)
+	w.wantStatus(first, notify.NotSent, notify.ReasonUnanswered)
+	report(name(first), notify.Delivered)
+	w.wantStatus(first, notify.Delivered, notify.ReasonNone)
+	if n := len(w.carrier.sent()); n != 2 {
+		t.Errorf("%d submissions, want 2", n)
+	}
+}
+
+func TestParseReference(t *testing.T) {
+	t.Parallel()
+	for s, ok := range map[string]bool{
+		"rappel-7-12": true, "rappel-7-12 ": false, "rappel-7-12x": false, "rappel-7": false, "rappel-07-12": false, "rappel-+7-12": false,
+		"Rappel-7-12": false, "": false, "621277": false, "rappel-99999999999999999999-1": false,
+	} {
+		ref, got := notify.ParseReference(s)
+		if got != ok || ok && ref != (notify.MessageRef{AccountID: 7, ID: 12}) {
+			t.Errorf("%q: got %v %v, want %v", s, ref, got, ok)
+		}
+	}
+}
+
 func TestUnanswered_evidenceWaitsForWhatIsUnderWay(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

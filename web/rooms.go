@@ -28,14 +28,18 @@ func isMissing(err error) bool {
 	return false
 }
 
-// hookRoutes are the addresses gateways call. They know no session; each adapter
-// checks the signature of its own gateway.
+// hookRoutes are the addresses gateways call, those of gateways that don't sign with a
+// token at the end. They know no session; each adapter checks the signature or the
+// token of its own gateway. The public URL is made of the base URL: the host a proxy
+// asks us by is not the one the gateway called.
 func (s *Server) hookRoutes(m *http.ServeMux) {
 	for name, hook := range s.Hooks {
-		m.HandleFunc("POST /hooks/"+name, func(w http.ResponseWriter, r *http.Request) {
+		serve := func(w http.ResponseWriter, r *http.Request) {
 			r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
 			hook.ServeHook(w, r, s.BaseURL+r.URL.RequestURI(), s.Inbox)
-		})
+		}
+		m.HandleFunc("POST /hooks/"+name, serve)
+		m.HandleFunc("POST /hooks/"+name+"/{token...}", serve)
 	}
 }
 

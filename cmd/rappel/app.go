@@ -22,6 +22,8 @@ import (
 	"rappel/notify"
 	"rappel/notify/carriers/sandbox"
 	"rappel/notify/carriers/smpp"
+	"rappel/notify/carriers/smsmode"
+	"rappel/notify/carriers/smsup"
 	"rappel/notify/carriers/twilio"
 	"rappel/reminders"
 	"rappel/web"
@@ -238,6 +240,20 @@ func (a *app) buildCarrier(u *url.URL) (notify.Carrier, error) {
 		}
 		cfg.StatusCallback, cfg.Log, cfg.Now = a.cfg.BaseURL+"/hooks/"+cfg.Name, a.log, a.now
 		return twilio.New(cfg, nil)
+	case "smsup":
+		cfg, err := smsup.ParseURL(u)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Log, cfg.Now = a.log, a.now
+		return smsup.New(cfg, nil)
+	case "smsmode":
+		cfg, err := smsmode.ParseURL(u)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Callback, cfg.Log, cfg.Now = a.cfg.BaseURL+"/hooks/"+cfg.Name, a.log, a.now
+		return smsmode.New(cfg, nil)
 	case "sandbox":
 		cfg, err := sandbox.ParseURL(u)
 		if err != nil {
@@ -248,7 +264,7 @@ func (a *app) buildCarrier(u *url.URL) (notify.Carrier, error) {
 		a.sandbox = c
 		return c, err
 	}
-	return nil, errors.New("unknown kind of carrier; known are smpp, smpps, twilio, sandbox")
+	return nil, errors.New("unknown kind of carrier; known are smpp, smpps, twilio, smsup, smsmode, sandbox")
 }
 
 // hooks are the carriers that receive by HTTP, by name.

@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -12,23 +15,40 @@ import (
 	"time"
 
 	"rappel/notify"
+	"rappel/notify/notifytest"
+	"rappel/notify/standin"
+	"rappel/web"
 )
 
-// Of two accounts at Twilio each hears of its own messages: the callback asked for is
+// gateway answers like Twilio and smsmode at once, and tells which callback it was asked
+// for.
+func gateway(t *testing.T) (host string, asked chan string) {
+	asked = make(chan string, 4)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Content-Type") == "application/json" {
+			var m struct{ CallbackURLStatus string }
+			if err := json.NewDecoder(r.Body).Decode(&m); err != nil {
+				t.Error(err)
+			}
+			asked <- m.CallbackURLStatus
+		} else {
+			asked <- r.PostFormValue("StatusCallback")
+		}
+		w.WriteHeader(http.StatusCreated)
+		fmt.Fprint(w, `{"sid":"SM1","messageId":"e5ab32e9"}`)
+	}))
+	t.Cleanup(srv.Close)
+	return strings.TrimPrefix(srv.URL, "http://"), asked
+}
+
+// Of two accounts at one gateway each hears of its own messages: the callback asked for is
 // the path its hook is served at.
 func TestBuildCarriers_callbacksReachTheirHook(t *testing.T) {
 	t.Parallel()
-	asked := make(chan string, 2)
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked <- r.PostFormValue("StatusCallback")
-		w.WriteHeader(http.StatusCreated)
-		fmt.Fprint(w, `{"sid":"SM1"}`)
-	}))
-	t.Cleanup(srv.Close)
-	host := strings.TrimPrefix(srv.URL, "http://")
+	host, asked := gateway(t)
 	a := &app{cfg: Config{BaseURL: "https://rappel.example.ch"}, log: slog.New(slog.DiscardHandler), now: time.Now}
 	var err error
-	if a.carriers, err = a.buildCarriers("twilio://AC1:t@" + host + " twilio://AC2:t@" + host + "?name=second"); err != nil {
+	if a.carriers, err = a.buildCarriers("twilio://AC1:t@" + host + " twilio://AC2:t@" + host + "?name=second smsmode://k@" + host + ", smsmode://l@" + host + "?name=third"); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range a.carriers {
@@ -39,9 +59,88 @@ func TestBuildCarriers_callbacksReachTheirHook(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		name := strings.TrimPrefix(u.Path, "/hooks/")
+		name, _, _ := strings.Cut(strings.TrimPrefix(u.Path, "/hooks/"), "/")
 		if hook, ok := c.(notify.Webhook); !ok || a.hooks()[name] != hook {
 			t.Errorf("%s asks to be called at %s, where another's hook is", c.Name(), u.Path)
 		}
+	}
+}
+
+// RAPPEL_CARRIERS knows every kind of carrier; no secret of one shows in what is wrong
+// with another.
+func TestBuildCarriers_kinds(t *testing.T) {
+	t.Parallel()
+	a := &app{cfg: Config{BaseURL: "https://rappel.example.ch"}, log: slog.New(slog.DiscardHandler), now: time.Now}
+	all, err := a.buildCarriers("smpp://u:p@smsc.example:2775 twilio://AC1:t@api.twilio.com smsup://t@api.smsup.ch?hook=0123456789abcdef smsmode://k@rest.smsmode.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, c := range all {
+		names = append(names, c.Name())
+	}
+	if got := strings.Join(names, " "); got != "smpp twilio smsup smsmode" {
+		t.Errorf("got %s", got)
+	}
+	for _, wrong := range []string{"smsup://s3cret@api.smsup.ch?hook=s3cret", "smsmode://s3cret@rest.smsmode.com/s3cret", "smsmode://s3cret@rest.smsmode.com?hock=s3cret", "pigeon://s3cret@x"} {
+		if _, err := a.buildCarriers(wrong); err == nil || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%s: got %v", wrong, err)
+		}
+	}
+}
+
+// Receipts come in at the addresses the README names, through the web as it is served,
+// whatever host a proxy asks for; without the token nothing does.
+func TestHooks_throughTheWeb(t *testing.T) {
+	t.Parallel()
+	const hook = "0123456789abcdef"
+	a := &app{cfg: Config{BaseURL: "https://rappel.example.ch"}, log: slog.New(slog.DiscardHandler), now: time.Now}
+	var err error
+	if a.carriers, err = a.buildCarriers("smsup://t@api.smsup.ch?hook=" + hook + " smsmode://k@rest.smsmode.com?hook=" + hook + " twilio://AC1:12345@api.twilio.com"); err != nil {
+		t.Fatal(err)
+	}
+	in := notifytest.NewInbox()
+	server, err := web.New(web.Config{Now: time.Now, Log: a.log, BaseURL: a.cfg.BaseURL, Rooms: web.Rooms{Hooks: a.hooks(), Inbox: in}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxied := httptest.NewServer(server)
+	t.Cleanup(proxied.Close)
+	const dlr = `{"status":3,"destination":"41791234567","message_id":"rappel-1-2"}`
+	const smsmodeDLR = `{"messageId":"e5ab32e9","direction":"MT","status":{"value":"DELIVERED"}}`
+	twilioDLR := url.Values{"MessageSid": {"SM1"}, "MessageStatus": {"delivered"}}
+	for _, tt := range []struct {
+		path, body, signature string
+		want                  int
+	}{
+		{"/hooks/smsup/" + hook, dlr, "", 204},
+		{"/hooks/smsup/" + hook + "/stop", `{"from":"41791234567","message":"stop","date":"2026-03-02T11:55:12+01:00"}`, "", 204},
+		{"/hooks/smsup", dlr, "", 403},
+		{"/hooks/smsup/fedcba9876543210", dlr, "", 403},
+		{"/hooks/smsmode/" + hook, smsmodeDLR, "", 204},
+		{"/hooks/smsmode", smsmodeDLR, "", 403},
+		{"/hooks/twilio", twilioDLR.Encode(), standin.TwilioSignature("12345", "https://rappel.example.ch/hooks/twilio", twilioDLR), 204},
+		{"/hooks/twilio?x=1", twilioDLR.Encode(), standin.TwilioSignature("12345", "https://rappel.example.ch/hooks/twilio?x=1", twilioDLR), 204},
+		{"/hooks/twilio", twilioDLR.Encode(), standin.TwilioSignature("12345", proxied.URL+"/hooks/twilio", twilioDLR), 403},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, proxied.URL+tt.path, strings.NewReader(tt.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-Twilio-Signature", tt.signature)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = io.Copy(io.Discard, resp.Body)
+		if err := errors.Join(err, resp.Body.Close()); err != nil {
+			t.Error(err)
+		}
+		if resp.StatusCode != tt.want {
+			t.Errorf("%s: answered %d, want %d", tt.path, resp.StatusCode, tt.want)
+		}
+	}
+	if n, m := len(in.Receipts()), len(in.Inbounds()); n != 4 || m != 1 {
+		t.Errorf("%d receipts and %d replies kept, want 4 and 1", n, m)
 	}
 }

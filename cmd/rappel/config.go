@@ -23,7 +23,7 @@ type Config struct {
 	Listen   string `env:"RAPPEL_LISTEN" default:"127.0.0.1:8080" help:"Address the web listens on (host:port)."`
 	BaseURL  string `env:"RAPPEL_BASE_URL" placeholder:"URL" help:"Public URL of the web, as providers and gateways reach it. Default: http:// and the listen address."`
 	Keyset   string `env:"RAPPEL_KEYSET" placeholder:"JSON|FILE" help:"Tink keyset (AEAD) that seals tokens and calendar texts: the JSON itself or a file's path. Make one with 'rappel keyset create'."`
-	Carriers string `env:"RAPPEL_CARRIERS" placeholder:"URL,…" help:"SMS carriers as URLs, separated by commas or spaces, the first is the default: smpp://user:pass@host:2775?window=50&rate=200&binds=2, twilio://SID:TOKEN@api.twilio.com, sandbox://."`
+	Carriers string `env:"RAPPEL_CARRIERS" placeholder:"URL,…" help:"SMS carriers as URLs, separated by commas or spaces, the first is the default: smpp://user:pass@host:2775?window=50&rate=200&binds=2, twilio://SID:TOKEN@api.twilio.com, smsup://TOKEN@api.smsup.ch?hook=SECRET, smsmode://KEY@rest.smsmode.com, sandbox://."`
 
 	GoogleClientID     string `env:"RAPPEL_GOOGLE_CLIENT_ID" help:"OAuth client id at Google; empty turns Google off."`
 	GoogleClientSecret string `env:"RAPPEL_GOOGLE_CLIENT_SECRET" help:"OAuth client secret at Google."`

@@ -19,6 +19,7 @@ import (
 	"rappel/migrations"
 	"rappel/notify"
 	"rappel/notify/carriers/sandbox"
+	"rappel/notify/carriers/smsup"
 	"rappel/notify/optout"
 )
 
@@ -317,12 +318,28 @@ func (c doctorCmd) checkCarriers(ctx context.Context, f *findings, db *sqlx.DB) 
 		switch {
 		case err == nil:
 			f.ok("carrier %s accepts our configuration", carrier.Name())
+			c.checkReceives(f, carrier)
 		case errors.Is(err, notify.ErrMisconfigured):
-			f.bad("carrier "+carrier.Name()+" refuses our configuration: "+err.Error(), "correct user and password in RAPPEL_CARRIERS; ask the carrier whether the account is open and this machine's address admitted")
+			f.bad("carrier "+carrier.Name()+" refuses our configuration: "+err.Error(), "correct user and password, token or key in RAPPEL_CARRIERS; ask the carrier whether the account is open, has credits, and admits this machine's address")
 		default:
 			f.bad("carrier "+carrier.Name()+" does not answer: "+err.Error(), "check address, port and firewall; ask the carrier whether it is up")
 		}
 	}
+}
+
+// checkReceives tells of a carrier that can send but not tell us what became of it.
+func (c doctorCmd) checkReceives(f *findings, carrier notify.Carrier) {
+	r, ok := carrier.(interface{ Receives() bool })
+	if !ok || r.Receives() {
+		return
+	}
+	what := "carrier " + carrier.Name() + " can't bring receipts and replies"
+	if _, own := carrier.(*smsup.Carrier); own {
+		f.note(what+": no webhook of it would be believed", "add hook=SECRET to its URL in RAPPEL_CARRIERS (openssl rand -hex 16), and in SMSup's console make the webhooks DLR and MO to "+
+			c.BaseURL+"/hooks/"+carrier.Name()+"/SECRET, and STOP to the same with /stop behind")
+		return
+	}
+	f.note(what+": it can't reach "+c.BaseURL, "set RAPPEL_BASE_URL to the public https URL")
 }
 
 // noDatabase stands in for the database that can't be reached.

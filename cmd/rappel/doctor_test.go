@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -147,7 +148,7 @@ func TestDoctor(t *testing.T) {
 		{"carrier's number", func(c *doctorCmd) { c.Carriers = "smpp://rappel@x?window=" + secretSMSC }, "window: want a whole number"},
 		{"carriers of one name", func(c *doctorCmd) { c.Carriers += "," + c.Carriers }, "give one of them a name"},
 		{"carrier down", func(c *doctorCmd) { c.Carriers = "smpp://rappel:" + secretSMSC + "@" + nobody }, "does not answer"},
-		{"carrier's password", func(c *doctorCmd) { c.Carriers = "smpp://rappel:falsch@" + smsc }, "correct user and password in RAPPEL_CARRIERS"},
+		{"carrier's password", func(c *doctorCmd) { c.Carriers = "smpp://rappel:falsch@" + smsc }, "correct user and password, token or key in RAPPEL_CARRIERS"},
 		{"no provider", func(c *doctorCmd) { c.GoogleClientID, c.GoogleClientSecret = "", "" }, "no calendar provider is configured"},
 		{"half a client", func(c *doctorCmd) { c.GoogleClientID = "" }, "set both or neither"},
 		{"client secret", func(c *doctorCmd) { c.GoogleClientSecret += "-old" }, "refuses our client id or secret"},
@@ -185,6 +186,65 @@ func TestDoctor(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Carriers over HTTP: what works, what is refused, what can't tell us of receipts; each
+// with its remedy, and no secret.
+func TestDoctor_carriersOverHTTP(t *testing.T) {
+	t.Parallel()
+	const secret, hook = "tok3n-secret", "0123456789abcdef"
+	up := standin.NewSMSup(standin.SMSupConfig{Token: secret})
+	mode := standin.NewSMSmode(standin.SMSmodeConfig{Key: secret})
+	tw := standin.NewTwilio(standin.TwilioConfig{SID: "AC1", Token: secret})
+	host := func(h http.Handler) string {
+		srv := httptest.NewServer(h)
+		t.Cleanup(srv.Close)
+		return strings.TrimPrefix(srv.URL, "http://")
+	}
+	smsup, smsmode, twilio, nobody := host(up), host(mode), host(tw), closedPort(t)
+	broke := standin.NewSMSup(standin.SMSupConfig{Token: secret})
+	broke.SetCredits(0)
+	for _, tt := range []struct{ name, carriers, want string }{
+		{"smsup", "smsup://" + secret + "@" + smsup + "?hook=" + hook, "ok       carrier smsup accepts"},
+		{"smsup without webhooks", "smsup://" + secret + "@" + smsup, "→ add hook=SECRET"},
+		{"smsup's token", "smsup://falsch@" + smsup, "→ correct user and password, token or key"},
+		{"smsup's credits", "smsup://" + secret + "@" + host(broke), "no credits left"},
+		{"smsup down", "smsup://" + secret + "@" + nobody, "→ check address, port and firewall"},
+		{"smsmode", "smsmode://" + secret + "@" + smsmode, "ok       carrier smsmode accepts"},
+		{"smsmode's key", "smsmode://falsch@" + smsmode, "→ correct user and password, token or key"},
+		{"smsmode down", "smsmode://" + secret + "@" + nobody, "→ check address, port and firewall"},
+		{"twilio", "twilio://AC1:" + secret + "@" + twilio, "ok       carrier twilio accepts"},
+		{"twilio's token", "twilio://AC1:falsch@" + twilio, "→ correct user and password, token or key"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c := doctorCmd{Config: Config{BaseURL: "http://127.0.0.1:8080", Carriers: tt.carriers}}
+			var out bytes.Buffer
+			c.checkCarriers(t.Context(), &findings{std: stdio{out: &out}}, nil)
+			if !strings.Contains(out.String(), tt.want) {
+				t.Errorf("lacks %q:\n%s", tt.want, &out)
+			}
+			if strings.Contains(out.String(), secret) || strings.Contains(out.String(), hook) {
+				t.Errorf("shows a secret:\n%s", &out)
+			}
+		})
+	}
+	t.Run("nowhere to call", func(t *testing.T) {
+		t.Parallel()
+		var out bytes.Buffer
+		c := doctorCmd{Config: Config{BaseURL: "http://127.0.0.1:8080"}}
+		a := &app{cfg: c.Config, log: slog.New(slog.DiscardHandler), now: time.Now}
+		all, err := a.buildCarriers("twilio://AC1:" + secret + "@api.twilio.com smsmode://" + secret + "@rest.smsmode.com")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, carrier := range all {
+			c.checkReceives(&findings{std: stdio{out: &out}}, carrier)
+		}
+		if strings.Count(out.String(), "→ set RAPPEL_BASE_URL to the public https URL") != 2 {
+			t.Errorf("want the remedy twice:\n%s", &out)
+		}
+	})
 }
 
 // Before the schema is there, serve says so and doesn't blame the address.

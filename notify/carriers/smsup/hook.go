@@ -117,7 +117,7 @@ func (c *Carrier) receipt(e event) carriers.News {
 	if s != notify.Sent && s != notify.Delivered || !known {
 		r.Code = strconv.FormatInt(int64(*e.Status), 10)
 	}
-	if strings.HasPrefix(id, "rappel-") {
+	if _, ours := notify.ParseReference(id); ours {
 		r.Recipient = carriers.Text(carriers.Number(string(e.Destination)))
 	}
 	return carriers.News{Receipt: r}
