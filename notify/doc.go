@@ -48,7 +48,8 @@
 //
 // A carrier that can be asked (Finder) is asked, and what it says is certain. For others,
 // a receipt for the same recipient and sender that carries an id nobody knows is taken
-// as the message's, unless it could belong to one that is still being submitted. When
+// as the message's, unless it could belong to one that is still being submitted; an id
+// that is our own Reference is taken for its message alone. When
 // UnansweredWait has passed, a notification with time left is sent a second and last
 // time, and marketing is given up. Each of these steps is in the history.
 //

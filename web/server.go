@@ -31,7 +31,7 @@ type Config struct {
 // DevLinks leads from the pages of `rappel dev` to its stand-ins.
 type DevLinks struct {
 	Calendars string // page where appointments are added, moved and cancelled
-	Phone     string // page of the sandbox phone
+	Phone     string // page of the sandbox phone; "" = there is none
 	Email     string // log-in offered on the log-in page
 	Password  string
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,8 +31,9 @@ const (
 type devCmd struct {
 	Listen        string        `env:"RAPPEL_LISTEN" default:"127.0.0.1:8080" help:"Address of the product (host:port)."`
 	StandinListen string        `env:"RAPPEL_STANDIN_LISTEN" default:"127.0.0.1:8081" help:"Address of the stand-ins for Google, Microsoft and the phone. If it is taken, a free port is used."`
+	BaseURL       string        `env:"RAPPEL_BASE_URL" placeholder:"URL" help:"Public https URL that leads here, such as a tunnel's, for real carriers to bring receipts and replies to. Default: http:// and the listen address."`
 	Data          string        `env:"RAPPEL_DATA" placeholder:"DIR" help:"Folder for the database and everything else. Default: $XDG_DATA_HOME/rappel, or ~/.local/share/rappel."`
-	Carriers      string        `env:"RAPPEL_CARRIERS" default:"sandbox://" placeholder:"URL,…" help:"SMS carriers; the default is the phone page."`
+	Carriers      string        `env:"RAPPEL_CARRIERS" default:"sandbox://" placeholder:"URL,…" help:"SMS carriers, real ones too; the default is the phone page."`
 	Debounce      time.Duration `env:"RAPPEL_DEBOUNCE" default:"5s" help:"How long an appointment must stay unchanged before a reminder that is due already leaves."`
 	Lease         time.Duration `env:"RAPPEL_LEASE" default:"5s" help:"How long a process holds work before another may take it over, should it die."`
 	Unanswered    time.Duration `name:"unanswered-wait" env:"RAPPEL_UNANSWERED_WAIT" default:"30s" help:"How long evidence is awaited for a message whose fate a crash or time-out left open."`
@@ -90,7 +92,7 @@ func (c devCmd) Run(ctx context.Context, std stdio) (err error) {
 	}
 	defer standins.Close()
 
-	cfg := Config{Listen: listener.Addr().String(), Carriers: c.Carriers, Debounce: c.Debounce, LeaseFor: c.Lease,
+	cfg := Config{Listen: listener.Addr().String(), BaseURL: c.BaseURL, Carriers: c.Carriers, Debounce: c.Debounce, LeaseFor: c.Lease,
 		UnansweredWait: c.Unanswered, StopAfter: 20 * time.Second, LogLevel: c.LogLevel, LogFormat: "text"}
 	log := cfg.logger(std)
 	fmt.Fprintf(std.out, "Rappel: starting PostgreSQL in %s\n", dir)
@@ -134,8 +136,12 @@ func (c devCmd) Run(ctx context.Context, std stdio) (err error) {
 		c.cfg(&cfg)
 	}
 
+	phone := standinURL + "/phone/"
+	if !strings.Contains(cfg.Carriers, "sandbox:") {
+		phone = ""
+	}
 	a, err := newApp(ctx, cfg, log, extras{now: c.now, steady: true,
-		dev: &web.DevLinks{Calendars: standinURL + "/", Phone: standinURL + "/phone/", Email: demoEmail, Password: demoPassword}})
+		dev: &web.DevLinks{Calendars: standinURL + "/", Phone: phone, Email: demoEmail, Password: demoPassword}})
 	if err != nil {
 		return err
 	}
@@ -151,10 +157,10 @@ Rappel is ready (%.1f s)
   the product          %s
   log in with          %s / %s
   stand-in calendars   %s/
-  test phone           %s/phone/
+  test phone           %s
 Stop with Ctrl-C.
 
-`, time.Since(began).Seconds(), cfg.webURL(), demoEmail, demoPassword, standinURL, standinURL)
+`, time.Since(began).Seconds(), cfg.webURL(), demoEmail, demoPassword, standinURL, cmp.Or(phone, "none: real carriers are set"))
 	if c.up != nil {
 		c.up(&devRun{BaseURL: cfg.webURL(), StandinURL: standinURL, World: world, App: a})
 	}

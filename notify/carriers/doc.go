@@ -24,6 +24,8 @@
 //   - Whether a request that failed may be repeated is asked of net/http/httptrace.
 //     Nothing written: ErrTemporary. Anything written and no proper answer: ErrUnknown,
 //     also for 5xx, since a proxy's 502 says nothing about the message behind it.
+//   - rate is kept by the Dispatcher for all processes together (notify.Limited); the
+//     limiter here smooths what one process sends at once.
 //   - No redirect is followed: it would carry the text elsewhere.
 //   - No error quotes a URL, a body or a parameter's value: they hold numbers, texts and
 //     tokens.

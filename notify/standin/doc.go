@@ -1,13 +1,14 @@
 // Package standin holds the far side of Rappel's carriers, for tests, for bench
 // and for running without an account anywhere: an SMSC that speaks SMPP 3.4 over
-// TCP and a server of Twilio's messaging resource. They take real bytes over real
-// connections, so that the adapters are tried as they will run.
+// TCP, and servers of what Twilio, SMSup and smsmode offer for messages. They take real
+// bytes over real connections, so that the adapters are tried as they will run.
 //
 // # Words
 //
 //   - A Part is one accepted submit_sm; a Text is what a handset would show, put
 //     together from its parts.
-//   - A Fault is one misbehaviour, queued by a test for the next submissions.
+//   - A Fault is one misbehaviour, queued by a test for the next submissions; an
+//     HTTPFault is one of a gateway over HTTP, the same for all of them.
 //   - A delivery is a deliver_sm on its way to the client: a receipt or an MO. It
 //     stays until the client acknowledges it.
 //
@@ -25,6 +26,10 @@
 //     Receipt, Redeliver. Until waits for something to come true.
 //   - Everything accepted is kept in order, with doubles, so that "none lost, none
 //     twice" is a comparison of lists and not of counters.
+//   - The gateways over HTTP read requests strictly: a field they don't document, a
+//     wrong header or encoding is answered as the real one would, or shows on the phone
+//     (SMSup without its unicode flag). What their documentation leaves open is marked in
+//     the adapters' doc.go.
 //   - The stand-ins decode with rappel/notify/segment but frame and reassemble by
 //     code of their own and not the adapters': a mistake made on both sides would
 //     cancel out.

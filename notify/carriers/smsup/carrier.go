@@ -26,6 +26,7 @@ var (
 	_ notify.Finder  = (*Carrier)(nil)
 	_ notify.Webhook = (*Carrier)(nil)
 	_ notify.Checker = (*Carrier)(nil)
+	_ notify.Limited = (*Carrier)(nil)
 )
 
 // New returns the carrier for cfg. A nil client means one of its own. The error is a
@@ -48,7 +49,7 @@ func (c *Carrier) Name() string { return c.cfg.Name }
 // Window implements notify.Carrier.
 func (c *Carrier) Window() int { return c.cfg.Window }
 
-// Rate is how many segments a second the account takes; 0 means no limit.
+// Rate implements notify.Limited.
 func (c *Carrier) Rate() float64 { return c.cfg.Rate }
 
 // Receives reports whether receipts and replies are taken.

@@ -1,16 +1,19 @@
 package twilio
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"log"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -31,14 +34,33 @@ type rig struct {
 	api     *httptest.Server
 	hooks   *httptest.Server
 	carrier *Carrier
+	log     *logbook
+}
+
+// logbook keeps what was logged.
+type logbook struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *logbook) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(b)
+}
+
+func (l *logbook) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
 }
 
 func start(t *testing.T, in notify.Inbox, query string, now func() time.Time) *rig {
 	t.Helper()
-	r := &rig{twilio: standin.NewTwilio(standin.TwilioConfig{SID: sid, Token: token, Now: now})}
+	r := &rig{log: &logbook{}, twilio: standin.NewTwilio(standin.TwilioConfig{SID: sid, Token: token, Now: now})}
 	// Cut connections are what is tested: no log of them.
 	r.api = httptest.NewUnstartedServer(r.twilio)
-	r.api.Config.ErrorLog = log.New(discard{}, "", 0)
+	r.api.Config.ErrorLog = log.New(&logbook{}, "", 0)
 	r.api.Start()
 	t.Cleanup(func() { r.twilio.Release(); r.api.Close() })
 	r.hooks = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -53,7 +75,7 @@ func start(t *testing.T, in notify.Inbox, query string, now func() time.Time) *r
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.StatusCallback, cfg.Now = r.hookURL(), now
+	cfg.StatusCallback, cfg.Now, cfg.Log = r.hookURL(), now, slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	if r.carrier, err = New(cfg, r.api.Client()); err != nil {
 		t.Fatal(err)
 	}
@@ -66,10 +88,6 @@ func settings(api string) carriers.Settings {
 	s.API = api
 	return s
 }
-
-type discard struct{}
-
-func (discard) Write(b []byte) (int, error) { return len(b), nil }
 
 func (r *rig) hookURL() string { return r.hooks.URL + "/hooks/twilio" }
 
@@ -148,6 +166,12 @@ func harness(query string) notifytest.Harness {
 						t.Errorf("%d webhooks refused, want %d", got, n)
 					}
 				},
+				Pending: func(*testing.T) []string {
+					all := r.twilio.Messages()
+					return []string{all[len(all)-1].SID}
+				},
+				Release: func(*testing.T) { r.twilio.Release() },
+				Logged:  r.log.String,
 			}
 		},
 		Cases: map[notifytest.Case]notifytest.Want{
