@@ -118,7 +118,7 @@ type InboundEntry struct {
 	Sender     string    `db:"sender"`    // E.164 of who wrote
 	Recipient  string    `db:"recipient"` // our number or name
 	Body       string    `db:"body"`
-	MessageID  *int64    `db:"message_id"` // our last message to them
+	MessageID  *int64    `db:"message_id"` // our last message to them; nil also once that is purged
 	Action     string    `db:"action"`     // an optout.Action; "" is for people to read
 	ReceivedAt time.Time `db:"received_at"`
 }
@@ -128,8 +128,9 @@ type InboundEntry struct {
 func (s *Store) Replies(ctx context.Context, account int64, sender string, before int64, limit int) ([]InboundEntry, error) {
 	var out []InboundEntry
 	err := migrations.InAccount(ctx, s.db, account, func(tx *sqlx.Tx) error {
-		return tx.SelectContext(ctx, &out, `SELECT id, sender, recipient, body, message_id, action, received_at FROM inbound
-			WHERE account_id = $1 AND ($2 = '' OR sender = $2) AND ($3 = 0 OR id < $3) ORDER BY id DESC LIMIT $4`,
+		return tx.SelectContext(ctx, &out, `SELECT i.id, i.sender, i.recipient, i.body, m.id AS message_id, i.action, i.received_at
+			FROM inbound i LEFT JOIN messages m ON m.account_id = i.account_id AND m.id = i.message_id AND m.account_id = $1
+			WHERE i.account_id = $1 AND ($2 = '' OR i.sender = $2) AND ($3 = 0 OR i.id < $3) ORDER BY i.id DESC LIMIT $4`,
 			account, sender, before, limit)
 	})
 	if err != nil {

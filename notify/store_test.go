@@ -109,50 +109,6 @@ func TestStore_List(t *testing.T) {
 	}
 }
 
-func TestStore_Purge(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	ctx, d := context.Background(), w.dispatcher(nil)
-	for range 5 {
-		w.enqueue(nil)
-	}
-	w.tick(d)
-	queued := w.enqueue(func(m *notify.NewMessage) { m.SendAt = epoch.Add(time.Hour) })
-	w.clock.Add(time.Minute)
-	young := w.enqueue(nil)
-	total := 0
-	for {
-		n, err := w.store.Purge(ctx, 1, epoch.Add(time.Second), 2)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n > 2 {
-			t.Fatalf("%d in a batch of 2", n)
-		}
-		if total += n; n == 0 {
-			break
-		}
-	}
-	if total != 5 || w.count(`SELECT count(*) FROM messages`) != 2 || w.count(`SELECT count(*) FROM sent`) != 0 {
-		t.Errorf("%d purged", total)
-	}
-	w.get(queued)
-	w.get(young)
-	w.tick(d)
-	removed := 0
-	for after, first := (notify.RefCursor{}), true; first || after != (notify.RefCursor{}); first = false {
-		next, n, err := w.store.PurgeRefs(ctx, after, 2)
-		if err != nil {
-			t.Fatal(err)
-		}
-		removed += n
-		after = next
-	}
-	if removed != 5 || w.count(`SELECT count(*) FROM carrier_refs`) != 1 {
-		t.Errorf("%d carrier ids removed, %d left", removed, w.count(`SELECT count(*) FROM carrier_refs`))
-	}
-}
-
 func TestDispatchDSN(t *testing.T) {
 	t.Parallel()
 	for _, dsn := range []string{dbtest.NewDSN(t)} {

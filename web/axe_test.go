@@ -195,6 +195,8 @@ func TestAccessibility(t *testing.T) {
 		{"message_unanswered", fmt.Sprintf("/messages/%d", unanswered), nil},
 		{"appointments_wrong", "/appointments?from=x&show=alles&calendar=x", nil},
 		{"settings_wrong", "/settings", map[string]string{"business": "", "zone": "Mars", "min_lead_minutes": "-1", "quiet_from": "25:00", "region": "ZZ", "sender": "viel zu langer Absender"}},
+		{"retention_wrong", "/settings/retention", map[string]string{"messages": "1", "replies": "x"}},
+		{"retention_sure", "/settings/retention", map[string]string{"messages": "7", "replies": ""}},
 		{"template_wrong", "/templates/new", map[string]string{"name": "", "text_de": "{nichts}"}},
 	}
 	for _, path := range d.everyPage() {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"rappel/notify"
 	"rappel/reminders"
 )
 
@@ -29,7 +30,8 @@ type settingsForm struct {
 	LeadText   string
 	Zones      []string
 	Errors     map[string]string
-	OrderSlots []string // three choices, "" = none
+	OrderSlots []string         // three choices, "" = none
+	Retention  notify.Retention // without zeros
 }
 
 // zones are offered first; any other IANA name can be typed.
@@ -50,6 +52,11 @@ func (s *Server) settingsForm(w http.ResponseWriter, r *request, status int, f s
 	if f.Errors == nil {
 		f.Errors = map[string]string{}
 	}
+	kept, err := s.Messages.Retention(r.Context(), r.Account.ID)
+	if err != nil {
+		return err
+	}
+	f.Retention = kept.OrDefault()
 	return s.render(w, r, status, "settings.html", "settings", f)
 }
 

@@ -44,6 +44,7 @@ type app struct {
 	dispatcher *notify.Dispatcher
 	syncer     *calendars.Syncer
 	clerk      *reminders.Clerk
+	purger     *notify.Purger
 	accounts   *accounts.Store
 	sessions   *web.SessionStore
 	calendars  *calendars.Store
@@ -112,6 +113,10 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, x extras) (a *app
 		return nil, err
 	}
 	if a.desk, err = notify.NewDesk(notifyConfig); err != nil {
+		return nil, err
+	}
+
+	if a.purger, err = notify.NewPurger(notify.PurgerConfig{DB: a.pools.owner, Keeper: reminders.Archive{}, Meter: a.metrics.Purged, Now: a.now, Log: log}); err != nil {
 		return nil, err
 	}
 
@@ -315,7 +320,7 @@ func (a *app) services(r roles, listener net.Listener) []service {
 		all = append(all, service{"dispatch", a.dispatcher.Run})
 	}
 	if r.remind {
-		all = append(all, service{"remind", a.clerk.Run})
+		all = append(all, service{"remind", a.clerk.Run}, service{"purge", a.purger.Run})
 	}
 	if r.sync {
 		all = append(all, service{"sync", a.syncer.Run})

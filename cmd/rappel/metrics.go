@@ -23,6 +23,7 @@ type metrics struct {
 	refreshes *prometheus.CounterVec
 	alarms    *prometheus.CounterVec
 	statuses  *prometheus.CounterVec
+	purged    *prometheus.CounterVec
 }
 
 func newMetrics() *metrics {
@@ -34,9 +35,10 @@ func newMetrics() *metrics {
 		refreshes: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "rappel_token_refreshes_total", Help: "Access tokens asked for, by provider and outcome."}, []string{"provider", "outcome"}),
 		alarms:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "rappel_alarms_total", Help: "Things the operator must look at, by kind."}, []string{"kind"}),
 		statuses:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "rappel_message_status_total", Help: "Changes of message status, by carrier and new status."}, []string{"carrier", "status"}),
+		purged:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "rappel_purged_rows_total", Help: "Rows deleted because they were kept long enough, by what they were."}, []string{"what"}),
 	}
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.polls, m.pollTime, m.changes, m.refreshes, m.alarms, m.statuses)
+		m.polls, m.pollTime, m.changes, m.refreshes, m.alarms, m.statuses, m.purged)
 	return m
 }
 
@@ -83,6 +85,9 @@ func (m *metrics) Changed(provider string, _, n int) {
 func (m *metrics) Refresh(provider, outcome string) {
 	m.refreshes.WithLabelValues(provider, outcome).Inc()
 }
+
+// Purged counts what notify's Purger deletes.
+func (m *metrics) Purged(what string, rows int) { m.purged.WithLabelValues(what).Add(float64(rows)) }
 
 // count takes what notify says of messages that took a new status.
 func (m *metrics) count(carrier string, to notify.Status, n int) {
