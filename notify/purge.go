@@ -29,7 +29,7 @@ type Keeper interface {
 }
 
 // Purge looks at up to limit of account's messages that ended before the instant, from
-// after on, deletes those that keeper doesn't want (nil wants none), with their history,
+// after on, deletes those that keeper doesn't want (nil wants none), with their standing and history,
 // and returns how many, and where to go on: the zero cursor when it is through. It needs
 // the owner's pool. Messages queued, held, claimed or unanswered stay, whatever their age.
 //
@@ -86,7 +86,8 @@ func purgeMessagesTx(ctx context.Context, tx *sqlx.Tx, account int64, before tim
 	}
 	for _, query := range []string{
 		`DELETE FROM message_events WHERE account_id = $1 AND message_id = ANY(CAST($2 AS bigint[]))`,
-		`DELETE FROM messages WHERE account_id = $1 AND id = ANY(CAST($2 AS bigint[]))`, // takes sent along
+		`DELETE FROM sent WHERE account_id = $1 AND message_id = ANY(CAST($2 AS bigint[]))`,
+		`DELETE FROM messages WHERE account_id = $1 AND id = ANY(CAST($2 AS bigint[]))`,
 	} {
 		if _, err := tx.ExecContext(ctx, query, account, pq.Array(ids)); err != nil {
 			return 0, after, err
