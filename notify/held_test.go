@@ -279,7 +279,7 @@ func TestHeld_endsWithoutARelease(t *testing.T) {
 		t.Errorf("the observer heard %v", got)
 	}
 	w.wantHeld(1)
-	n, err := w.store.Purge(context.Background(), 1, w.clock.Now().Add(time.Hour), 100)
+	n, _, err := w.store.Purge(context.Background(), 1, w.clock.Now().Add(time.Hour), notify.Cursor{}, 100, nil)
 	if err != nil || n != 3 {
 		t.Errorf("purged %d, %v; want all but the held one", n, err)
 	}

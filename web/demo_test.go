@@ -74,7 +74,7 @@ func (d *demo) waiting(reason notify.Reason) int64 {
 			d.ID, id, at(0, 8, 50), at(0, 9, 20))
 		d.exec(`INSERT INTO message_events (account_id, message_id, at, what, status, code) VALUES ($1, $2, $3, 'retry', 0, '0x58'), ($1, $2, $4, 'unanswered', 0, '')`,
 			d.ID, id, at(0, 8, 50), at(0, 8, 51))
-	case "review", "registration", "credit", notify.ReasonWithdrawn, notify.ReasonStale:
+	case notify.ReasonReview, notify.ReasonRegistration, notify.ReasonCredit, notify.ReasonWithdrawn, notify.ReasonStale:
 	default:
 		d.exec(`INSERT INTO queue (account_id, message_id, priority, send_at) VALUES ($1, $2, 1, $3)`, d.ID, id, at(0, 9, 5))
 	}

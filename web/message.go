@@ -139,16 +139,16 @@ func waits(d notify.Detail, now time.Time) []waiting {
 func (s *Server) messageStep(h notify.HistoryEntry) messageStep {
 	step := messageStep{HistoryEntry: h, Plain: h.Code}
 	switch h.What {
-	case notify.WhatAccepted, notify.WhatResolved:
+	case notify.WhatAccepted, notify.WhatResolved, notify.WhatReleased:
 		step.Mood = "brand"
 	case notify.WhatReceipt:
 		step.Mood, step.Chip = "bad", true
 		if h.Status == notify.Delivered {
 			step.Mood = "good"
 		}
-	case notify.WhatFailed, notify.WhatGaveUp, notify.WhatExpired:
+	case notify.WhatFailed, notify.WhatGaveUp, notify.WhatExpired, notify.WhatRejected:
 		step.Mood, step.Chip = "bad", true
-	case notify.WhatUnanswered, notify.WhatPartial, notify.WhatRetry, notify.WhatFailover, notify.WhatNotFound, notify.WhatResent:
+	case notify.WhatUnanswered, notify.WhatPartial, notify.WhatRetry, notify.WhatFailover, notify.WhatNotFound, notify.WhatResent, notify.WhatHeld:
 		step.Mood = "warn"
 	case notify.WhatWithdrawn:
 		step.Chip = h.Status != notify.NotSent

@@ -31,7 +31,7 @@ const (
 var (
 	messagePeriods = []string{periodToday, periodWeek, periodMonth, periodRange, periodAll}
 	messageKinds   = []notify.Kind{notify.Notification, notify.Marketing}
-	messageOrigins = []notify.Origin{notify.OriginReminder, notify.OriginCampaign, notify.OriginAPI, notify.OriginTest}
+	messageOrigins = []notify.Origin{notify.OriginReminder, notify.OriginCampaign, notify.OriginAPI, notify.OriginTest, notify.OriginOptOut}
 )
 
 // messageFilter is what the form above the log says, as typed.
