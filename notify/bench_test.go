@@ -4,10 +4,14 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/jmoiron/sqlx"
+
+	"rappel/migrations"
 	"rappel/migrations/dbtest"
 	"rappel/notify"
 )
@@ -61,4 +65,34 @@ func BenchmarkDispatch(b *testing.B) {
 			b.ReportMetric(float64(b.N)/time.Since(start).Seconds(), "msg/s")
 		})
 	}
+}
+
+// BenchmarkEnqueue measures the outbox alone: five thousand messages a transaction, as
+// campaigns are queued.
+func BenchmarkEnqueue(b *testing.B) {
+	const batch, accounts = 5000, 10
+	dsn := dbtest.NewDSN(b)
+	db := dbtest.Open(b, dsn)
+	if _, err := db.Exec(`INSERT INTO accounts (account_id, business, created_at) SELECT i, 'x', now() FROM generate_series(1, $1) i`, accounts); err != nil {
+		b.Fatal(err)
+	}
+	outbox := notify.NewOutbox(nil)
+	all := make([]notify.NewMessage, batch)
+	b.ReportAllocs()
+	b.ResetTimer()
+	start := time.Now()
+	for n := range b.N {
+		for i := range all {
+			all[i] = notify.NewMessage{AccountID: int64(1 + i%accounts), Kind: notify.Notification, Reference: fmt.Sprintf("%d-%d", n, i), Origin: notify.OriginAPI,
+				Recipient: fmt.Sprintf("+41%09d", 790000000+i), Sender: "Praxis", Body: strings.Repeat("y", 120), Expires: start.Add(24 * time.Hour)}
+		}
+		err := migrations.InTx(context.Background(), db, func(tx *sqlx.Tx) error {
+			_, err := outbox.EnqueueAllTx(context.Background(), tx, all)
+			return err
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N*batch)/time.Since(start).Seconds(), "msg/s")
 }

@@ -205,8 +205,10 @@ queued AS (
     INSERT INTO queue AS q (account_id, message_id, priority, send_at)
     SELECT a.account_id, a.id, CASE WHEN a.kind = 2 THEN 5 ELSE 1 END, a.send_at FROM added a
     RETURNING q.message_id)
-SELECT account_id, id, reference FROM added`
-	enqueueOther = insertMessages
+SELECT array_agg(account_id) AS accounts, array_agg(id) AS ids, array_agg(reference) AS "references" FROM added`
+	enqueueOther = `
+WITH added AS (` + insertMessages + `)
+SELECT array_agg(account_id) AS accounts, array_agg(id) AS ids, array_agg(reference) AS "references" FROM added`
 )
 
 // insertTx adds drafts by one of the two statements and gives those added their id.
@@ -228,14 +230,18 @@ func insertTx(ctx context.Context, tx *sqlx.Tx, query string, drafts []*draft, b
 			fresh[i] = &d.FreshUntil
 		}
 	}
-	var added []messageKey
-	if err := tx.SelectContext(ctx, &added, query, pq.Array(account), pq.Array(kind), pq.Array(reference), pq.Array(origin),
-		pq.Array(originID), pq.Array(recipient), pq.Array(sender), pq.Array(body), pq.Array(encoding), pq.Array(segments), pq.Array(units),
-		timestamps(sendAt), timestamps(expires), optionalTimestamps(fresh), now); err != nil {
+	// Arrays, since a row each costs as much as the insert.
+	var added struct {
+		Accounts, IDs pq.Int64Array
+		References    pq.StringArray
+	}
+	if err := tx.QueryRowxContext(ctx, query, integers(account), integers(kind), texts(reference), texts(origin),
+		integers(originID), texts(recipient), texts(sender), texts(body), integers(encoding), integers(segments), integers(units),
+		timestamps(sendAt), timestamps(expires), optionalTimestamps(fresh), now).Scan(&added.Accounts, &added.IDs, &added.References); err != nil {
 		return err
 	}
-	for _, r := range added {
-		byKey[draftKey{r.AccountID, r.Reference}].out.ID = r.ID
+	for i, id := range added.IDs {
+		byKey[draftKey{added.Accounts[i], added.References[i]}].out.ID = id
 	}
 	return nil
 }
