@@ -25,12 +25,12 @@ type stage struct {
 	gate     gate
 	find     func(m notify.Message) (notify.Submission, bool, error)
 	asked    chan struct{} // the carrier was given the message
-	answers  chan answer
+	answers  chan reply
 	ticked   chan error
 	desk     *notify.Desk
 }
 
-type answer struct {
+type reply struct {
 	ids []string
 	err error
 }
@@ -44,7 +44,7 @@ func newStage(t *testing.T, w *world) *stage {
 		w.exec(`DELETE FROM ` + table)
 	}
 	w.seen = &observer{}
-	s := &stage{world: w, two: newCarrier("two", 10), asked: make(chan struct{}), answers: make(chan answer), ticked: make(chan error, 1)}
+	s := &stage{world: w, two: newCarrier("two", 10), asked: make(chan struct{}), answers: make(chan reply), ticked: make(chan error, 1)}
 	w.carrier = newCarrier("one", 10)
 	w.carrier.script = func(int, notify.Message) (notify.Submission, error) {
 		s.asked <- struct{}{}
@@ -118,7 +118,7 @@ func (s *stage) claimed() {
 // answer lets the carrier answer what it was asked, and the process record it.
 func (s *stage) answer(err error, ids ...string) {
 	s.t.Helper()
-	s.answers <- answer{ids, err}
+	s.answers <- reply{ids, err}
 	if err := <-s.ticked; err != nil {
 		s.t.Fatal(err)
 	}
@@ -310,7 +310,7 @@ var transitions = []transition{
 	{"unanswered", "policy: give up some segments", "NETWORK_ERROR partial", func(s *stage) {
 		s.enqueuedFor(func(m *notify.NewMessage) { m.Kind = notify.Marketing })
 		s.claimed()
-		s.answers <- answer{nil, &notify.SendError{Kind: notify.ErrTemporary, Partial: notify.Submission{IDs: []string{"part"}}}}
+		s.answers <- reply{nil, &notify.SendError{Kind: notify.ErrTemporary, Partial: notify.Submission{IDs: []string{"part"}}}}
 		if err := <-s.ticked; err != nil {
 			s.t.Fatal(err)
 		}
