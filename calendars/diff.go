@@ -171,5 +171,5 @@ func sameToPatient(a, b Event) bool {
 // same compares everything but our own notes and the ETag, which providers change
 // for reasons that are none of ours.
 func same(a, b Event) bool {
-	return sameToPatient(a, b) && a.End.Equal(b.End) && a.UID == b.UID && a.Occurrence == b.Occurrence
+	return sameToPatient(a, b) && a.End.Equal(b.End) && a.UID == b.UID && a.Occurrence == b.Occurrence && a.Sealed == b.Sealed
 }

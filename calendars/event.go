@@ -18,6 +18,7 @@ type Event struct {
 	Kind                         string // "default" is an appointment
 	Cancelled, Declined, Hidden  bool
 	Title, Location, Description string // "" after the texts were purged
+	Sealed                       bool   // the stored texts don't open, with any key we have or at all; they read as ""
 	ETag                         string
 	FirstSeen                    time.Time
 	Changed                      time.Time  // last time start, texts or standing changed

@@ -55,27 +55,25 @@ func (r eventRow) bare() Event {
 	return e
 }
 
-// open is the event with its texts. On ErrSealed it is the event without.
-func (r eventRow) open(s Sealer) (Event, error) {
+// open is the event with its texts, or marked as sealed without them: one row that a
+// lost key or a damaged disk made unreadable must not hide the others.
+func (r eventRow) open(s Sealer) Event {
 	e := r.bare()
 	t, err := openTexts(s, e.Calendar(), e.Key, r.Sealed)
 	if err != nil {
-		return e, fmt.Errorf("event %d: %w", e.ID, err)
+		e.Sealed = true
+		return e
 	}
 	e.Title, e.Location, e.Description = t.Title, t.Location, t.Description
-	return e, nil
+	return e
 }
 
-func openAll(s Sealer, rows []eventRow) ([]Event, error) {
+func openAll(s Sealer, rows []eventRow) []Event {
 	events := make([]Event, len(rows))
 	for i, r := range rows {
-		e, err := r.open(s)
-		if err != nil {
-			return nil, err
-		}
-		events[i] = e
+		events[i] = r.open(s)
 	}
-	return events, nil
+	return events
 }
 
 // EventQuery chooses the events of a window, ordered by start, then id.
@@ -87,7 +85,8 @@ type EventQuery struct {
 	Limit      int       // 0 = no limit
 }
 
-// Events returns the events q chooses, with their texts.
+// Events returns the events q chooses, with their texts where those open (see
+// [Event.Sealed]).
 func (s *Store) Events(ctx context.Context, q EventQuery) (events []Event, err error) {
 	err = migrations.InAccount(ctx, s.db, q.AccountID, func(tx *sqlx.Tx) error {
 		events, err = s.EventsTx(ctx, tx, q)
@@ -125,7 +124,7 @@ func (s *Store) EventsTx(ctx context.Context, tx *sqlx.Tx, q EventQuery) ([]Even
 	if err := tx.SelectContext(ctx, &rows, query, args...); err != nil {
 		return nil, fmt.Errorf("select events: %w", err)
 	}
-	return openAll(s.sealer, rows)
+	return openAll(s.sealer, rows), nil
 }
 
 // Event returns one event, gone or not. ErrUnknown when there is none.
@@ -157,7 +156,7 @@ func (s *Store) EventsByIDTx(ctx context.Context, tx *sqlx.Tx, account int64, id
 	if err != nil {
 		return nil, fmt.Errorf("select events by id: %w", err)
 	}
-	return openAll(s.sealer, rows)
+	return openAll(s.sealer, rows), nil
 }
 
 // PurgeBefore wipes the texts of up to limit events of account that ended before t
@@ -215,9 +214,9 @@ func (h *house) storedEvents(ctx context.Context, tx *sqlx.Tx, cal CalendarRef, 
 		}
 		rows = append(rows, old...)
 	}
-	events = make([]Event, len(rows))
-	for i, r := range rows {
-		if events[i], err = r.open(h.Sealer); err != nil {
+	events = openAll(h.Sealer, rows)
+	for _, e := range events {
+		if e.Sealed {
 			unsealed++
 		}
 	}

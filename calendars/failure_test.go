@@ -2,8 +2,12 @@ package calendars
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestFailure_T37_Throttled(t *testing.T) {
@@ -172,20 +176,31 @@ func TestFailure_BackoffGrowsAndTells(t *testing.T) {
 func TestFailure_SealedTextsHealThemselves(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	b.fake.set("main", at("a", morning.Add(day)))
+	untitled := func(i *Instance) { i.Title, i.Location, i.Description = "", "", "" }
+	b.fake.set("main", at("a", morning.Add(2*day)), at("b", morning.Add(2*day)), at("c", morning.Add(2*day), untitled))
 	b.watching("main")
 	b.tick()
 	b.heard()
-	b.exec(`UPDATE events SET sealed_text = 'broken'`)
-	if _, err := b.store.Events(b.ctx, EventQuery{AccountID: account}); !errors.Is(err, ErrSealed) {
-		t.Errorf("reading it: %v", err)
+	b.exec(`UPDATE events SET sealed_text = 'broken' WHERE instance_key IN ('a', 'c')`)
+	list, err := b.store.Events(b.ctx, EventQuery{AccountID: account})
+	b.ok(err)
+	var got []string
+	for _, e := range list {
+		got = append(got, fmt.Sprintf("%s sealed=%t text=%t", e.Key, e.Sealed, e.Title != ""))
+	}
+	slices.Sort(got)
+	if d := cmp.Diff([]string{"a sealed=true text=false", "b sealed=false text=true", "c sealed=true text=false"}, got); d != "" {
+		t.Errorf("one row hides the others (-want +got):\n%s", d)
 	}
 	b.clock.advance(24 * time.Hour) // the next snapshot is due
-	b.fake.set("main", at("a", morning.Add(2*day)))
 	b.poll()
-	b.wantHeard("changed a")
+	b.wantHeard("changed a", "changed c")
 	b.wantAlarms(AlarmSealed)
-	if b.events()["a"].Title == "" {
-		t.Error("the texts weren't written anew")
+	for key, e := range b.events() {
+		if e.Sealed || key != "c" && e.Title == "" {
+			t.Errorf("the texts of %s weren't written anew", key)
+		}
 	}
+	b.poll()
+	b.wantHeard()
 }

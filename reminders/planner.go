@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -93,7 +94,14 @@ func (p *Planner) Replan(ctx context.Context, tx *sqlx.Tx, ref calendars.Calenda
 		if err != nil {
 			return fmt.Errorf("replan calendar %d: %w", id, err)
 		}
-		if err := p.plan(ctx, tx, cal, events, now); err != nil {
+		// Of an appointment whose texts don't open nobody can say that its number changed:
+		// what was planned for it stays, until the next snapshot has its texts anew.
+		readable := slices.DeleteFunc(events, func(e calendars.Event) bool { return e.Sealed })
+		if sealed := len(events) - len(readable); sealed > 0 {
+			p.log.WarnContext(ctx, "appointments not planned anew, their texts don't open", slog.Int64("account_id", ref.AccountID),
+				slog.Int64("calendar_id", id), slog.Int("events", sealed))
+		}
+		if err := p.plan(ctx, tx, cal, readable, now); err != nil {
 			return err
 		}
 	}

@@ -297,6 +297,23 @@ func TestPlanner_CalendarStopped(t *testing.T) {
 	h.want("watched again", "anna planned", "anna planned")
 }
 
+// Of an appointment whose texts don't open nobody knows that its number went: what is
+// planned for it stays, and the others are planned anew.
+func TestPlanner_sealedTexts(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	e := h.sync(h.cal, h.appointment("a"), h.appointment("b"))
+	sealed := e[0]
+	sealed.Title, sealed.Location, sealed.Description, sealed.Sealed = "", "", "", true
+	h.events[sealed.ID] = sealed
+	if err := migrations.InAccount(h.ctx(), h.db, h.account, func(tx *sqlx.Tx) error {
+		return h.planner.Replan(h.ctx(), tx, h.cal.Ref(), h.now())
+	}); err != nil {
+		t.Fatal(err)
+	}
+	h.want("replanned", "anna planned", "anna planned")
+}
+
 func TestPlanner_Horizon(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
