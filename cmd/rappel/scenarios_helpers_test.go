@@ -66,11 +66,12 @@ type stage struct {
 	cfg      Config
 	app      *app
 	log      lockedBuffer
-	alarms   []string // kinds a scenario expects; any other one fails it
-	rhythm   string   // cron of calendar a
-	doubles  int      // texts that may look the same
-	sent     func()   // told whenever texts may have left
-	stuck    bool     // nobody dispatches
+	alarms   []string  // kinds a scenario expects; any other one fails it
+	rhythm   string    // cron of calendar a
+	week     time.Time // the Monday that "Thu" and so on belong to
+	doubles  int       // texts that may look the same
+	sent     func()    // told whenever texts may have left
+	stuck    bool      // nobody dispatches
 	receive  func(phone string) []string
 }
 
@@ -93,6 +94,7 @@ type clinic struct {
 type scene struct {
 	t        *testing.T
 	start    time.Time
+	week     time.Time // the Monday that "Thu" and so on belong to
 	carriers string
 	receive  func(phone string) []string // what phones show; nil = the sandbox's table
 	mode     standin.Mode
@@ -115,7 +117,7 @@ func playAt(t *testing.T, p standin.Provider, name string, run func(s *stage), c
 	t.Helper()
 	t.Run(strings.ReplaceAll(name, " ", "_")+"/"+string(p), func(t *testing.T) {
 		t.Parallel()
-		sc := scene{t: t, start: monday, carriers: "sandbox://?receipt=0s", rhythm: "7 8-20/3 * * *"}
+		sc := scene{t: t, start: monday, week: monday, carriers: "sandbox://?receipt=0s", rhythm: "7 8-20/3 * * *"}
 		for _, f := range change {
 			f(&sc)
 		}
@@ -125,7 +127,7 @@ func playAt(t *testing.T, p standin.Provider, name string, run func(s *stage), c
 
 func newStage(t *testing.T, p standin.Provider, sc scene) *stage {
 	t.Helper()
-	s := &stage{t: t, provider: p, receive: sc.receive, rhythm: sc.rhythm}
+	s := &stage{t: t, provider: p, receive: sc.receive, rhythm: sc.rhythm, week: sc.week}
 	s.clock.set(sc.start)
 	client := standin.Client{ID: "rappel-test", Secret: "rappel-test-secret"}
 	var err error
@@ -340,7 +342,7 @@ func (s *stage) when(text string) time.Time {
 		if strings.HasSuffix(day, "+") {
 			i += 7
 		}
-		day = monday.AddDate(0, 0, i).Format(time.DateOnly)
+		day = s.week.AddDate(0, 0, i).Format(time.DateOnly)
 	}
 	at, err := time.ParseInLocation(time.DateTime, day+" "+clock, zurich)
 	s.must(err)

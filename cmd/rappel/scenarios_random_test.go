@@ -25,6 +25,8 @@ import (
 //   - What stood from long before its reminder was due until the last moment was
 //     announced.
 //
+// The weeks are one in summer and those at whose end the clocks change.
+//
 // RAPPEL_TEST_SEED adds a seed to those always tried.
 func TestScenarioRandom(t *testing.T) {
 	seeds := []uint64{1, 2, 3}
@@ -36,7 +38,10 @@ func TestScenarioRandom(t *testing.T) {
 			r := &randomWeek{stage: s, r: rand.New(rand.NewPCG(seed, 0))}
 			s.sent = r.look
 			r.play()
-		}, hourly)
+		}, hourly, func(sc *scene) {
+			sc.start = []time.Time{monday, time.Date(2026, 3, 23, 9, 0, 0, 0, zurich), time.Date(2026, 10, 19, 9, 0, 0, 0, zurich)}[seed%3]
+			sc.week = sc.start
+		})
 	}
 }
 
@@ -60,9 +65,13 @@ type randomWeek struct {
 	seen    int64 // the last text looked at
 	apps    [2]*app
 	story   []string
-	unread  map[string]bool // calendars nobody watches now
+	unread  map[reading]bool // why calendars are not read, or not planned, now
+	crowded bool             // everybody works
 	later   []later
 }
+
+// reading is a calendar and why it is not read or planned.
+type reading struct{ calendar, why string }
 
 // later is something to be put right again.
 type later struct {
@@ -85,7 +94,7 @@ const patients = 9
 func (w *randomWeek) instances() []standin.Event {
 	var all []standin.Event
 	for _, cal := range w.cals[:2] {
-		list, err := w.world.Instances(cal.ID, monday, monday.AddDate(0, 0, 12))
+		list, err := w.world.Instances(cal.ID, w.week, w.week.AddDate(0, 0, 12))
 		w.must(err)
 		all = append(all, list...)
 	}
@@ -96,16 +105,31 @@ func (w *randomWeek) instances() []standin.Event {
 func (w *randomWeek) changed() {
 	set := map[told]bool{}
 	for _, e := range w.instances() {
-		if e.Cancelled || e.Declined || w.unread[e.Calendar] {
+		if e.Cancelled || e.Declined || w.idle(e.Calendar) {
 			continue
 		}
+		// The place is looked at before the title.
+		text := e.Title
+		if e.Location != "" {
+			text = e.Location
+		}
 		for i := range patients {
-			if typed, phone := number(i); strings.Contains(e.Title, typed) {
+			if typed, phone := number(i); strings.Contains(text, typed) {
 				set[told{phone, e.Start.UTC()}] = true
 			}
 		}
 	}
 	w.history = append(w.history, standing{w.now(), set})
+}
+
+// idle reports whether nothing may be sent about a calendar now.
+func (w *randomWeek) idle(calendar string) bool {
+	for k, on := range w.unread {
+		if on && k.calendar == calendar {
+			return true
+		}
+	}
+	return false
 }
 
 // look judges texts that came since the last look.
@@ -141,7 +165,7 @@ func (w *randomWeek) look() {
 }
 
 func (w *randomWeek) play() {
-	w.texts, w.unread = map[told]int{}, map[string]bool{}
+	w.texts, w.unread = map[told]int{}, map[reading]bool{}
 	w.apps = [2]*app{w.app, w.newApp()}
 	defer func() { w.app = w.apps[0] }() // the second is closed first
 	modes := []standin.Mode{{}, {PageSize: 3}, {Duplicates: true, EmptyPages: true, PageSize: 2}, {SilentInstances: true}, {NoSyncTokens: true, NoTombstones: true}}
@@ -255,7 +279,7 @@ func (w *randomWeek) act() {
 		whole = e.Master
 	}
 	name := fmt.Sprintf("%s (%s)", e.Title, e.Start.In(zurich).Format("Mon 15:04"))
-	switch w.r.IntN(17) {
+	switch w.r.IntN(25) {
 	case 0, 1, 2:
 		to := w.someStart()
 		w.note("%s moves to %s", name, to.Format("Mon 15:04"))
@@ -322,18 +346,19 @@ func (w *randomWeek) act() {
 		})
 	case 14:
 		cal := w.b()
-		if status, _ := w.connectionStatus(); status != "active" || w.unread[cal.ID] {
+		why := reading{cal.ID, "not watched"}
+		if status, _ := w.connectionStatus(); status != "active" || w.unread[why] {
 			return
 		}
 		w.note("calendar b is not watched")
 		w.must(w.connector.Watch(w.t.Context(), w.ref(cal), false))
-		w.unread[cal.ID] = true
+		w.unread[why] = true
 		w.soon(600, func() bool {
 			if err := w.connector.Watch(w.t.Context(), w.ref(cal), true); err != nil {
 				return false // its connection must be renewed first
 			}
 			w.note("calendar b is watched again")
-			w.unread[cal.ID] = false
+			w.unread[why] = false
 			return true
 		})
 	case 15:
@@ -344,12 +369,102 @@ func (w *randomWeek) act() {
 		w.note("nothing is dispatched")
 		w.stuck = true
 		w.soon(150, func() bool { w.note("dispatching goes on"); w.stuck = false; return true })
+	case 17:
+		wait := time.Duration(1+w.r.IntN(40)) * time.Minute
+		w.note("the provider wants to be left alone for %s", wait)
+		calm := w.fault(standin.Throttled(w.provider, wait, time.Time{}))
+		w.soon(60, func() bool { w.note("the provider may be asked again"); calm.Clear(); return true })
+	case 18:
+		cal := w.b()
+		why := reading{cal.ID, "not shared"}
+		if w.unread[why] {
+			return
+		}
+		w.note("calendar b is not shared")
+		w.must(w.world.SetRole(cal.ID, standin.NoRole))
+		w.unread[why] = true
+		w.soon(600, func() bool {
+			w.note("calendar b is shared again")
+			w.must(w.world.SetRole(cal.ID, standin.RoleWriter))
+			w.unread[why] = false
+			return true
+		})
+	case 19:
+		cal := w.cals[w.r.IntN(2)]
+		why := reading{cal.ID, "rule off"}
+		if w.unread[why] {
+			return
+		}
+		w.note("the rule of calendar %s is switched off", cal.Name)
+		w.enable(cal, false)
+		w.unread[why] = true
+		w.soon(600, func() bool {
+			w.note("the rule of calendar %s is switched on", cal.Name)
+			w.enable(cal, true)
+			w.unread[why] = false
+			return true
+		})
+	case 20:
+		typed, place := "", ""
+		if w.r.IntN(3) > 0 {
+			typed, _ = number(w.r.IntN(patients))
+			place = "Haus B, Tel. " + typed
+		}
+		w.note("%s takes place at %q", name, place)
+		w.edit(e.ID, func(e *standin.Event) { e.Location = place })
+	case 21:
+		if w.crowded {
+			return // it works for somebody right now
+		}
+		w.note("the second process starts anew")
+		w.must(w.apps[1].close())
+		same := w.app == w.apps[1]
+		if w.apps[1] = w.newApp(); same {
+			w.app = w.apps[1]
+		}
+	case 22:
+		to := w.someStart()
+		w.note("the whole of %s moves to %s", name, to.Format("Mon 15:04"))
+		_, err := w.world.MoveEvent(whole, to)
+		w.must(err)
+	case 23:
+		if e.Master == "" {
+			return
+		}
+		hour := 8 + w.r.IntN(10)
+		w.note("%s and following are at %d:15", name, hour)
+		if _, err := w.world.SplitSeries(e.Master, e.Original, func(e *standin.Event) {
+			day := e.Start.In(zurich)
+			e.Start = time.Date(day.Year(), day.Month(), day.Day(), hour, 15, 0, 0, zurich)
+			e.End = e.Start.Add(30 * time.Minute)
+		}); err != nil {
+			w.note("which they can't: %v", err)
+		}
+	case 24:
+		kind := []standin.FaultKind{standin.Cut, standin.CutMiddle, standin.Garbage}[w.r.IntN(3)]
+		path := ` /calendar/v3/`
+		if w.provider == standin.Microsoft {
+			path = ` /v1\.0/`
+		}
+		w.note("answers come broken: %s", kind)
+		w.fault(standin.FaultSpec{Provider: w.provider, Path: path, Kind: kind, After: w.r.IntN(3), Times: 1 + w.r.IntN(5)})
 	}
+}
+
+// enable switches the rule of a calendar on or off.
+func (w *randomWeek) enable(cal standin.Calendar, on bool) {
+	r := w.rules[cal.ID]
+	r.Enabled = on
+	r, err := w.ruleStore.Save(w.t.Context(), r)
+	w.must(err)
+	w.rules[cal.ID] = r
 }
 
 // crowd has everybody of both processes work at once while do happens.
 func (w *randomWeek) crowd(do func()) {
 	w.note("everybody at once")
+	w.crowded = true
+	defer func() { w.crowded = false }()
 	var wg sync.WaitGroup
 	for _, a := range slices.Concat(w.apps[:], w.apps[:]) {
 		ticks := []func(context.Context) (int, error){a.syncer.Tick, a.clerk.Tick}
