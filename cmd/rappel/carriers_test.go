@@ -14,6 +14,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jmoiron/sqlx"
+
+	"rappel/migrations"
+	"rappel/migrations/dbtest"
 	"rappel/notify"
 	"rappel/notify/notifytest"
 	"rappel/notify/standin"
@@ -142,5 +146,71 @@ func TestHooks_throughTheWeb(t *testing.T) {
 	}
 	if n, m := len(in.Receipts()), len(in.Inbounds()); n != 4 || m != 1 {
 		t.Errorf("%d receipts and %d replies kept, want 4 and 1", n, m)
+	}
+}
+
+// The answer to a submission is lost, and the receipt that names our reference settles
+// the message: it went out once, and is known as delivered without being asked for.
+func TestSMSup_lostAnswer(t *testing.T) {
+	t.Parallel()
+	dsn := dbtest.NewDSN(t)
+	db := dbtest.Open(t, dsn)
+	if _, err := db.Exec(`INSERT INTO accounts (account_id, business, created_at) VALUES (1, 'Clinic', now())`); err != nil {
+		t.Fatal(err)
+	}
+	const hook = "0123456789abcdef"
+	a := &app{cfg: Config{BaseURL: "https://rappel.example.ch"}, log: slog.New(slog.DiscardHandler), now: time.Now}
+	var desk *notify.Desk
+	hooks := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.hooks()["smsup"].ServeHook(w, r, "", desk)
+	}))
+	t.Cleanup(hooks.Close)
+	gateway := standin.NewSMSup(standin.SMSupConfig{Token: "t", Webhooks: hooks.URL + "/hooks/smsup/" + hook})
+	api := httptest.NewServer(gateway)
+	t.Cleanup(api.Close)
+	var err error
+	if a.carriers, err = a.buildCarriers("smsup://t@" + strings.TrimPrefix(api.URL, "http://") + "?hook=" + hook); err != nil {
+		t.Fatal(err)
+	}
+	cfg := notify.Config{DB: db, Carriers: a.carriers, Now: a.now, Log: a.log}
+	if desk, err = notify.NewDesk(cfg); err != nil {
+		t.Fatal(err)
+	}
+	dispatcher, err := notify.NewDispatcher(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var e notify.Enqueued
+	if err := migrations.InAccount(t.Context(), db, 1, func(tx *sqlx.Tx) (err error) {
+		e, err = notify.NewOutbox(a.now).EnqueueTx(t.Context(), tx, notify.NewMessage{AccountID: 1, Kind: notify.Notification, Reference: "r", Origin: notify.OriginTest,
+			Recipient: "+41791234567", Sender: "Praxis", Body: strings.Repeat("Bis morgen. ", 20), Expires: time.Now().Add(24 * time.Hour)})
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	ref := notify.MessageRef{AccountID: 1, ID: e.ID}
+	status := func() (notify.Status, notify.Reason) {
+		d, err := notify.NewStore(db).Get(t.Context(), ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d.Status, d.Reason
+	}
+	gateway.Fault(standin.HTTPFault{Action: standin.HTTPCutAfter})
+	if _, err := dispatcher.Tick(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s, r := status(); s != notify.NotSent || r != notify.ReasonUnanswered {
+		t.Fatalf("after the cut: %v %s", s, r)
+	}
+	gateway.Report(notify.Message{AccountID: 1, ID: e.ID}.Reference(), int(notify.Delivered))
+	if s, r := status(); s != notify.Delivered || gateway.Undelivered() != 0 {
+		t.Errorf("after the receipt: %v %s, %d webhooks left", s, r, gateway.Undelivered())
+	}
+	if _, err := dispatcher.Tick(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(gateway.Messages()); n != 1 {
+		t.Errorf("%d texts, want one", n)
 	}
 }
