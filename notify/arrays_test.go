@@ -1,11 +1,11 @@
 package notify
 
 import (
+	"database/sql"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/lib/pq"
 	"pgregory.net/rapid"
 
 	"rappel/migrations/dbtest"
@@ -45,7 +45,7 @@ func TestArrays(t *testing.T) {
 		i := 0
 		for ; rows.Next(); i++ {
 			var a time.Time
-			var b pq.NullTime
+			var b sql.NullTime
 			var c, nth int64
 			var d string
 			var e bool
