@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -95,4 +96,41 @@ func BenchmarkEnqueue(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.N*batch)/time.Since(start).Seconds(), "msg/s")
+}
+
+// BenchmarkIntake measures single messages that are durable when their caller hears so.
+// The databases of tests don't wait for the disk; rappel bench dispatch --parts intake
+// measures one that does.
+func BenchmarkIntake(b *testing.B) {
+	for _, callers := range []int{1, 16, 64, 256} {
+		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
+			db := dbtest.New(b)
+			if _, err := db.Exec(`INSERT INTO accounts (account_id, business, created_at) SELECT i, 'x', now() FROM generate_series(1, 10) i`); err != nil {
+				b.Fatal(err)
+			}
+			intake, err := notify.NewIntake(notify.IntakeConfig{DB: db, Outbox: notify.NewOutbox(nil)})
+			if err != nil {
+				b.Fatal(err)
+			}
+			expires := time.Now().Add(24 * time.Hour)
+			var next atomic.Int64
+			var wg sync.WaitGroup
+			b.ResetTimer()
+			start := time.Now()
+			for range callers {
+				wg.Go(func() {
+					for n := next.Add(1); n <= int64(b.N); n = next.Add(1) {
+						if _, err := intake.Enqueue(context.Background(), notify.NewMessage{AccountID: 1 + n%10, Kind: notify.Notification,
+							Reference: strconv.FormatInt(n, 10), Origin: notify.OriginAPI, Recipient: "+41" + strconv.FormatInt(790_000_000+n, 10),
+							Sender: "Praxis", Body: "Guten Tag, wir erwarten Sie am Dienstag um 14:30.", Expires: expires}); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+			b.ReportMetric(float64(b.N)/time.Since(start).Seconds(), "msg/s")
+		})
+	}
 }

@@ -106,6 +106,9 @@
 //     when as many ids have shown up as it has segments, in receipts or in the answers
 //     there were. With fewer by the time it is decided, only a part of it came through:
 //     nobody has read it, and policy goes on from there.
+//   - Single messages ([Intake]) share transactions too, two at a time: a batch forms
+//     while another commits. One that can't be stored is found by halving the batch,
+//     which costs a dozen transactions and not five hundred.
 //   - Receipts that arrive together are written together, in two transactions at once. What
 //     goes by the book (SENT, one id, its one receipt) is looked up and updated in a single
 //     statement, in place (HOT); only what doesn't is read and decided here. An Observer

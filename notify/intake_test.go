@@ -132,6 +132,7 @@ func TestIntake_refuses(t *testing.T) {
 		want   error
 	}{
 		"no account":       {func(m *notify.NewMessage) { m.AccountID = 0 }, notify.ErrRequest},
+		"unknown account":  {func(m *notify.NewMessage) { m.AccountID = 99 }, notify.ErrRequest},
 		"national form":    {func(m *notify.NewMessage) { m.Recipient = "0791234567" }, notify.ErrRecipient},
 		"sender":           {func(m *notify.NewMessage) { m.Sender = "Zahnarztpraxis" }, notify.ErrSender},
 		"no text":          {func(m *notify.NewMessage) { m.Body = "" }, notify.ErrBody},

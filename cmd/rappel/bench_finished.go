@@ -25,7 +25,7 @@ func (e *benchEngine) fill(ctx context.Context, b *bench, round benchRound) erro
 	}
 	copies := (round.finished+template-1)/template - 1
 	if copies > 0 {
-		if err := e.copyFinished(ctx, copies); err != nil {
+		if err := e.copyFinished(ctx, b, copies); err != nil {
 			return fmt.Errorf("fill in finished messages: %w", err)
 		}
 	}
@@ -63,12 +63,13 @@ var benchTables = []benchTable{
 }
 
 // copyFinished copies all messages there are, table by table.
-func (e *benchEngine) copyFinished(ctx context.Context, copies int) error {
+func (e *benchEngine) copyFinished(ctx context.Context, b *bench, copies int) error {
 	var ids struct{ Low, High int64 }
 	if err := e.owner.GetContext(ctx, &ids, `SELECT min(id) AS low, max(id) AS high FROM messages`); err != nil {
 		return err
 	}
 	for _, t := range benchTables {
+		b.say("  table %s", t.name)
 		if err := e.copyTable(ctx, t, ids.High, ids.High-ids.Low+1, copies); err != nil {
 			return fmt.Errorf("table %s: %w", t.name, err)
 		}
