@@ -24,6 +24,7 @@ type Carrier struct {
 	tls     *tls.Config
 
 	pool       pool
+	requests   sync.Pool
 	limit      *rate.Limiter // nil: none
 	ids        ids
 	references *references
@@ -34,6 +35,7 @@ type Carrier struct {
 var (
 	_ notify.Carrier   = (*Carrier)(nil)
 	_ notify.Session   = (*Carrier)(nil)
+	_ notify.Limited   = (*Carrier)(nil)
 	_ notify.Segmented = (*Carrier)(nil)
 	_ notify.Checker   = (*Carrier)(nil)
 )
@@ -46,7 +48,8 @@ func New(cfg Config) (*Carrier, error) {
 	}
 	c := &Carrier{
 		cfg: cfg, log: cfg.Log, now: cfg.Now, wait: cfg.Wait, backoff: cfg.Backoff, tls: cfg.TLSConfig,
-		pool: pool{window: cfg.Window}, ids: ids{form: cfg.ID}, references: newReferences(), replies: newReplies(),
+		ids: ids{form: cfg.ID, deaf: !cfg.Receipts}, references: newReferences(), replies: newReplies(),
+		requests: sync.Pool{New: newRequest},
 	}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
@@ -55,6 +58,7 @@ func New(cfg Config) (*Carrier, error) {
 	if c.now == nil {
 		c.now = time.Now
 	}
+	c.pool = pool{window: cfg.Window, now: c.now}
 	if c.wait == nil {
 		c.wait = realWait
 	}
@@ -81,120 +85,23 @@ func (c *Carrier) Bound() int { return c.pool.bound() }
 // IDPerSegment implements notify.Segmented.
 func (c *Carrier) IDPerSegment() {}
 
-// Send submits m, each part in a slot of its own and at the rate configured, and
-// waits for all answers. Sending a message again of which only some parts were
-// taken submits the others.
-//
-// When parts fail in different ways, the kind is that which forbids most:
-// ErrUnknown, then a final one, then ErrMisconfigured, ErrThrottled, ErrTemporary.
-func (c *Carrier) Send(ctx context.Context, m notify.Message) (notify.Submission, error) {
-	l, err := c.encode(m)
-	if err != nil {
-		return notify.Submission{}, err
-	}
-	n := len(l.parts)
-	p, resumed := c.unfinished.take(m.Reference())
-	if !resumed || len(p.ids) != n {
-		p = progress{ref: c.references.of(m.Recipient), ids: make([]string, n), has: make([]bool, n)}
-	}
+// Rate implements notify.Limited: the parts a second the gateway takes over all binds,
+// 0 = no bound.
+func (c *Carrier) Rate() float64 { return c.cfg.Rate }
 
-	requests := make([]*request, n) // under way
-	outcomes := make([]outcome, n)
-	settle := func() {
-		for i, r := range requests {
-			if r != nil {
-				outcomes[i], requests[i] = c.await(ctx, r), nil
-			}
-		}
-	}
-	for i := range l.parts {
-		if p.has[i] {
-			continue
-		}
-		slot := c.pool.try()
-		if slot == nil {
-			// Before queueing for room, the parts that take some are waited for, so
-			// that a message of more parts than the window holds can't block itself.
-			settle()
-		}
-		requests[i], err = c.begin(ctx, slot, c.submit(l, i, p.ref), m)
-		if err != nil {
-			// What can't leave now can't a moment later.
-			for j := i; j < n; j++ {
-				outcomes[j].err = err
-			}
-			break
-		}
-	}
-	settle()
-	var worst *notify.SendError
-	for i, o := range outcomes {
-		if p.has[i] {
-			continue
-		}
-		failure := o.failure()
-		if failure == nil {
-			p.has[i], p.ids[i] = true, o.id
-			continue
-		}
-		if ours(o.status) {
-			c.log.ErrorContext(ctx, "gateway finds fault with our PDU", slog.Int64("message_id", m.ID), slog.String("code", code(o.status)))
-		}
-		if worst == nil || severity(failure.Kind) > severity(worst.Kind) {
-			worst = failure
-		}
-	}
-	s := notify.Submission{}
-	for _, id := range p.ids {
-		if id != "" {
-			s.IDs = append(s.IDs, id)
-		}
-	}
-	if worst == nil {
-		return s, nil
-	}
-	if n > 1 && severity(worst.Kind) != severity(notify.ErrRejected) {
-		c.unfinished.put(m.Reference(), p)
-	}
-	failed := *worst // the same error may stand for several parts
-	failed.Partial = s
-	return notify.Submission{}, &failed
+// slot waits for a slot of any link.
+func (c *Carrier) slot(ctx context.Context) (*link, *notify.SendError) {
+	return c.pool.acquire(ctx, func() (<-chan time.Time, func()) { return c.wait(WaitLink, c.cfg.Timeout) })
 }
 
-// severity orders the kinds by what they forbid.
-func severity(kind error) int {
-	switch {
-	case errors.Is(kind, notify.ErrUnknown):
-		return 5
-	case errors.Is(kind, notify.ErrTemporary):
-		return 1
-	case errors.Is(kind, notify.ErrThrottled):
-		return 2
-	case errors.Is(kind, notify.ErrMisconfigured):
-		return 3
+// pause has nothing more leave over any bind for a while, since the gateway wants it
+// slower: neither what is new nor what waits already.
+func (c *Carrier) pause() {
+	if c.cfg.Pause <= 0 {
+		return
 	}
-	return 4
-}
-
-// throttle waits until the rate lets one more part go.
-func (c *Carrier) throttle(ctx context.Context) error {
-	if c.limit == nil {
-		return nil
-	}
-	now := c.now()
-	reservation := c.limit.ReserveN(now, 1)
-	delay := reservation.DelayFrom(now)
-	if delay <= 0 {
-		return nil
-	}
-	fired, stop := c.wait(WaitRate, delay)
-	defer stop()
-	select {
-	case <-fired:
-		return nil
-	case <-ctx.Done():
-		reservation.CancelAt(c.now())
-		return ctx.Err()
+	for _, l := range c.pool.pause(c.cfg.Pause) {
+		l.withdraw(notify.ErrThrottled, errPaused)
 	}
 }
 
@@ -227,10 +134,9 @@ func (c *Carrier) keep(ctx context.Context, in notify.Inbox, i int) {
 		if ctx.Err() != nil {
 			return
 		}
-		var refused *bindError
-		if errors.As(err, &refused) && refused.lasting() {
-			log.ErrorContext(ctx, "bind refused", slog.String("code", code(refused.status)))
-			c.pool.refuse(refused)
+		if errors.Is(err, notify.ErrMisconfigured) {
+			log.ErrorContext(ctx, "not bound, and won't be before somebody acts", slog.Any("error", err))
+			c.pool.refuse(err)
 		} else {
 			log.WarnContext(ctx, "not bound", slog.Any("error", err))
 		}

@@ -117,7 +117,7 @@ func TestSend_timeoutThenLateAnswer(t *testing.T) {
 	r.smsc.Fault(standin.Fault{Action: standin.Withhold})
 	go func() {
 		until(t, r.smsc, func() bool { return r.smsc.Held() == 1 })
-		clk.fire(t, WaitAnswer, 1)
+		clk.fireAll(t, WaitAnswer, beats+1)
 	}()
 	m := message("langsam")
 	_, err := r.carrier.Send(t.Context(), m)
@@ -143,7 +143,7 @@ func TestSend_lateRefusalIsNoEvidence(t *testing.T) {
 	r.smsc.Fault(standin.Fault{Action: standin.WithholdError, Status: standin.StatusThrottled})
 	go func() {
 		until(t, r.smsc, func() bool { return r.smsc.Held() == 1 })
-		clk.fire(t, WaitAnswer, 1)
+		clk.fireAll(t, WaitAnswer, beats+1)
 	}()
 	_, err := r.carrier.Send(t.Context(), message("langsam"))
 	asSendError(t, err, notify.ErrUnknown)

@@ -47,29 +47,31 @@ type Config struct {
 	Window, Binds        int
 	Rate                 float64 // parts per second, 0 = no limit
 	Enquire, Timeout     time.Duration
-	SourceTON, SourceNPI int // -1 = by the rule
+	Pause                time.Duration // after an answer that says throttled, 0 = none
+	SourceTON, SourceNPI int           // -1 = by the rule
 	DestTON, DestNPI     int
 	Alphabet             Alphabet
 	Concat               Concat
+	Reference            int // bits of the reference in the UDH: 8 or 16
 	ID                   IDForm
 	Receipts             bool
 	Validity             bool
 	Zone                 *time.Location
 
-	// What the surroundings give; ParseURL leaves these nil, and nil is usual.
+	// What the surroundings give; nil is usual.
 	Log       *slog.Logger                    // nil: none
 	Now       func() time.Time                // nil: time.Now
 	Wait      Wait                            // nil: real timers
 	Backoff   func(attempt int) time.Duration // pause before bind attempt+1; nil: half a second doubling to a minute
-	TLSConfig *tls.Config                     // nil: the system's certificates and the host's name
+	TLSConfig *tls.Config                     // nil: the system's authorities and the host's name; set by ca and tls_name
 }
 
 // DefaultConfig returns what a URL without parameters means.
 func DefaultConfig() Config {
 	return Config{
-		Name: "smpp", Window: 10, Binds: 1, Enquire: 30 * time.Second, Timeout: 10 * time.Second,
+		Name: "smpp", Window: 10, Binds: 1, Enquire: 30 * time.Second, Timeout: 10 * time.Second, Pause: 500 * time.Millisecond,
 		SourceTON: -1, SourceNPI: -1, DestTON: 1, DestNPI: 1,
-		Alphabet: GSM, Concat: UDH, ID: IDAuto, Receipts: true, Validity: true, Zone: time.UTC,
+		Alphabet: GSM, Concat: UDH, Reference: 8, ID: IDAuto, Receipts: true, Validity: true, Zone: time.UTC,
 	}
 }
 
@@ -95,15 +97,30 @@ func ParseURL(u *url.URL) (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("%w: the part after ? can't be read", ErrConfig)
 	}
+	var ca, tlsName string
 	for key, values := range query {
 		if len(values) != 1 {
 			return Config{}, fmt.Errorf("%w: %s given %d times", ErrConfig, key, len(values))
 		}
-		if err := cfg.set(key, values[0]); err != nil {
+		switch key {
+		case "ca":
+			ca = values[0]
+		case "tls_name":
+			tlsName = values[0]
+		default:
+			err = cfg.set(key, values[0])
+		}
+		if err != nil {
 			return Config{}, fmt.Errorf("%w: %s: %w", ErrConfig, key, err)
 		}
 	}
-	return cfg, cfg.Validate()
+	if err := cfg.Validate(); err != nil {
+		return Config{}, err
+	}
+	if ca != "" || tlsName != "" {
+		err = cfg.trust(ca, tlsName)
+	}
+	return cfg, err
 }
 
 func (c *Config) set(key, value string) (err error) {
@@ -126,6 +143,10 @@ func (c *Config) set(key, value string) (err error) {
 		c.Enquire, err = parseDuration(value)
 	case "timeout":
 		c.Timeout, err = parseDuration(value)
+	case "pause":
+		c.Pause, err = parseDuration(value)
+	case "ref":
+		c.Reference, err = parseInt(value)
 	case "source_ton":
 		c.SourceTON, err = parseInt(value)
 	case "source_npi":
@@ -209,6 +230,10 @@ func (c Config) Validate() error {
 		return bad("enquire", "at least 1s")
 	case c.Timeout < 10*time.Millisecond:
 		return bad("timeout", "at least 10ms")
+	case c.Pause < 0 || c.Pause > time.Minute:
+		return bad("pause", "0 to 1m")
+	case c.Reference != 8 && c.Reference != 16:
+		return bad("ref", "8 or 16")
 	case c.SourceTON < -1 || c.SourceTON > 6, c.DestTON < 0 || c.DestTON > 6:
 		return bad("ton", "0 to 6")
 	case c.SourceNPI < -1 || c.SourceNPI > 18, c.DestNPI < 0 || c.DestNPI > 18:

@@ -13,15 +13,7 @@ import (
 	"rappel/notify/segment"
 )
 
-// Tags of SMPP 3.4 §5.3.2 that a deliver_sm may carry.
-const (
-	tagReceiptedID  = pdu.TagReceiptedMessageID
-	tagMessageState = pdu.TagMessageStateOption
-	tagNetworkError = pdu.TagNetworkErrorCode
-	tagPayload      = pdu.TagMessagePayload
-)
-
-// delivery is a deliver_sm as read.
+// delivery is a deliver_sm as read. It holds on to the octets it was read from.
 type delivery struct {
 	from, to address
 	esmClass byte
@@ -30,79 +22,107 @@ type delivery struct {
 	ref      uint16
 	total    uint8 // 1 when it stands alone
 	seq      uint8
-	tlvs     map[pdu.Tag]pdu.Field
+
+	// Optional parameters of SMPP 3.4 §5.3.2; nil = absent.
+	receiptedID, state, networkError []byte
 }
 
 type address struct {
-	ton  byte
-	text string
+	ton, npi byte
+	text     string
 }
 
 var errDeliver = errors.New("smpp: deliver_sm can't be read")
 
 // parseDelivery reads a whole deliver_sm PDU, header included. What can be saved of
-// a damaged one is: a broken UDH becomes part of the text.
+// a damaged one is: a broken UDH becomes part of the text, and optional parameters that
+// can't be followed are passed over.
+//
+// Source: SMPP 3.4 §4.6.1.
 func parseDelivery(raw []byte) (d delivery, err error) {
-	p := pdu.NewDeliverSM().(*pdu.DeliverSM)
-	if err := p.Unmarshal(pdu.NewBuffer(bytes.Clone(raw))); err != nil {
-		at, ok := esmClassAt(raw)
-		if !ok || raw[at]&data.SM_UDH_GSM == 0 {
-			return d, errDeliver
+	f := fields{rest: raw[headerSize:]}
+	f.cstring() // service_type
+	d.from = f.address()
+	d.to = f.address()
+	d.esmClass = f.octet()
+	f.octets(2) // protocol_id, priority_flag
+	f.cstring() // schedule_delivery_time
+	f.cstring() // validity_period
+	f.octets(2) // registered_delivery, replace_if_present_flag
+	d.coding = f.octet()
+	f.octet() // sm_default_msg_id
+	d.octets = f.octets(int(f.octet()))
+	if f.broken {
+		return delivery{}, errDeliver
+	}
+	d.total, d.seq = 1, 1
+	var payload, sarRef, sarTotal, sarSeq []byte
+	for {
+		tag, value, ok := f.tlv()
+		if !ok {
+			break
 		}
-		raw = bytes.Clone(raw)
-		raw[at] &^= data.SM_UDH_GSM
-		p = pdu.NewDeliverSM().(*pdu.DeliverSM)
-		if err := p.Unmarshal(pdu.NewBuffer(bytes.Clone(raw))); err != nil {
-			return d, errDeliver
+		switch tag {
+		case pdu.TagReceiptedMessageID:
+			d.receiptedID = value
+		case pdu.TagMessageStateOption:
+			d.state = value
+		case pdu.TagNetworkErrorCode:
+			d.networkError = value
+		case pdu.TagMessagePayload:
+			payload = value
+		case pdu.TagSarMsgRefNum:
+			sarRef = value
+		case pdu.TagSarTotalSegments:
+			sarTotal = value
+		case pdu.TagSarSegmentSeqnum:
+			sarSeq = value
 		}
 	}
-	d = delivery{
-		from: address{p.SourceAddr.Ton(), p.SourceAddr.Address()}, to: address{p.DestAddr.Ton(), p.DestAddr.Address()},
-		esmClass: p.EsmClass, total: 1, seq: 1, tlvs: p.OptionalParameters,
-	}
-	if d.octets, err = p.Message.GetMessageData(); err != nil {
-		return d, errDeliver
-	}
-	if at, ok := codingAt(raw); ok {
-		d.coding = raw[at]
-	}
-	udh := p.Message.UDH()
-	if payload := d.tlv(tagPayload); len(payload) > 0 {
+	if len(payload) > 0 {
 		d.octets = payload
-		if d.esmClass&data.SM_UDH_GSM != 0 && len(udh) == 0 {
-			var inside pdu.UDH
-			if n, err := inside.UnmarshalBinary(payload); err == nil && n <= len(payload) {
-				udh, d.octets = inside, payload[n:]
-			}
-		}
 	}
-	d.concatenation(udh)
+	var ref uint16
+	var total, seq uint8
+	if d.esmClass&data.SM_UDH_GSM != 0 {
+		ref, total, seq = d.takeUDH()
+	}
+	if total == 0 && len(sarRef) == 2 && len(sarTotal) == 1 && len(sarSeq) == 1 {
+		ref, total, seq = binary.BigEndian.Uint16(sarRef), sarTotal[0], sarSeq[0]
+	}
+	if total > 1 && seq >= 1 && seq <= total { // part 3 of 2 is as good as none
+		d.ref, d.total, d.seq = ref, total, seq
+	}
 	return d, nil
 }
 
-// concatenation reads which part of how many d is. Figures that make no sense
-// (part 3 of 2) are as good as none.
-func (d *delivery) concatenation(udh pdu.UDH) {
-	var ref uint16
-	var total, seq uint8
-	for _, e := range udh {
-		switch {
-		case e.ID == data.UDH_CONCAT_MSG_8_BIT_REF && len(e.Data) == 3:
-			ref, total, seq = uint16(e.Data[0]), e.Data[1], e.Data[2]
-		case e.ID == data.UDH_CONCAT_MSG_16_BIT_REF && len(e.Data) == 4:
-			ref, total, seq = binary.BigEndian.Uint16(e.Data), e.Data[2], e.Data[3]
-		}
-	}
-	r, t, s := d.tlv(pdu.TagSarMsgRefNum), d.tlv(pdu.TagSarTotalSegments), d.tlv(pdu.TagSarSegmentSeqnum)
-	if total == 0 && len(r) == 2 && len(t) == 1 && len(s) == 1 {
-		ref, total, seq = binary.BigEndian.Uint16(r), t[0], s[0]
-	}
-	if total > 1 && seq >= 1 && seq <= total {
-		d.ref, d.total, d.seq = ref, total, seq
-	}
+func (f *fields) address() address {
+	ton, npi := f.octet(), f.octet()
+	return address{ton, npi, string(f.cstring())}
 }
 
-func (d delivery) tlv(tag pdu.Tag) []byte { return d.tlvs[tag].Data }
+// takeUDH takes the user data header off the octets and returns which part of how many
+// it says this is, zeros where it doesn't. A header longer than all there is is none.
+//
+// Source: 3GPP TS 23.040 §9.2.3.24.
+func (d *delivery) takeUDH() (ref uint16, total, seq uint8) {
+	if len(d.octets) == 0 || len(d.octets) <= int(d.octets[0]) {
+		return 0, 0, 0
+	}
+	rest := d.octets[1 : 1+d.octets[0]]
+	d.octets = d.octets[1+d.octets[0]:]
+	for len(rest) >= 2 && len(rest) >= 2+int(rest[1]) {
+		id, value := rest[0], rest[2:2+rest[1]]
+		rest = rest[2+rest[1]:]
+		switch {
+		case id == data.UDH_CONCAT_MSG_8_BIT_REF && len(value) == 3:
+			ref, total, seq = uint16(value[0]), value[1], value[2]
+		case id == data.UDH_CONCAT_MSG_16_BIT_REF && len(value) == 4:
+			ref, total, seq = binary.BigEndian.Uint16(value), value[2], value[3]
+		}
+	}
+	return ref, total, seq
+}
 
 // isReceipt tells receipts from what people write. Bits 5 to 2 of esm_class say
 // it; a few gateways leave them empty but send the id of the receipted message.
@@ -111,7 +131,7 @@ func (d delivery) isReceipt() bool {
 	case data.SM_SMSC_DLV_RCPT_TYPE, data.SM_ESME_DLV_ACK_TYPE, data.SM_ESME_MAN_USER_ACK_TYPE, data.SM_INTMD_DLV_NOTIFY_TYPE:
 		return true
 	}
-	return len(d.tlv(tagReceiptedID)) > 0
+	return len(d.receiptedID) > 0
 }
 
 // text decodes the octets. Whatever they are, something readable comes out: what
@@ -206,42 +226,4 @@ func (a address) sender() string {
 
 func clean(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "")
-}
-
-// esmClassAt and codingAt find these octets in a raw deliver_sm or submit_sm:
-// after service_type and the two addresses, and five octets and two dates later.
-func esmClassAt(raw []byte) (int, bool) {
-	i := data.PDU_HEADER_SIZE
-	for _, skip := range []int{0, 2, 2} { // service_type, source, destination
-		i += skip
-		if i > len(raw) {
-			return 0, false
-		}
-		end := bytes.IndexByte(raw[i:], 0)
-		if end < 0 {
-			return 0, false
-		}
-		i += end + 1
-	}
-	return i, i < len(raw)
-}
-
-func codingAt(raw []byte) (int, bool) {
-	i, ok := esmClassAt(raw)
-	if !ok {
-		return 0, false
-	}
-	i += 3 // esm_class, protocol_id, priority_flag
-	for range 2 {
-		if i > len(raw) {
-			return 0, false
-		}
-		end := bytes.IndexByte(raw[i:], 0)
-		if end < 0 {
-			return 0, false
-		}
-		i += end + 1
-	}
-	i += 2 // registered_delivery, replace_if_present_flag
-	return i, i < len(raw)
 }

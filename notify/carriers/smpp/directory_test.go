@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"rappel/notify"
 	"rappel/notify/notifytest"
@@ -55,10 +56,11 @@ func TestCarrier_settleForm(t *testing.T) {
 			in := &directory{Inbox: notifytest.NewInbox(), ids: tt.ids}
 			read := func(text string) string {
 				d := delivery{total: 1, octets: []byte(text)}
-				if err := c.settleForm(t.Context(), d, in); err != nil {
+				says := d.receiptText(time.UTC)
+				if err := c.settleForm(t.Context(), d, says, in); err != nil {
 					t.Fatal(err)
 				}
-				r, ok := c.receipt(d)
+				r, ok := c.receipt(d, says)
 				if !ok || r.Status != notify.Delivered {
 					t.Fatalf("%q read as %+v, %v", text, r, ok)
 				}
@@ -88,7 +90,8 @@ func TestCarrier_settleForm_trouble(t *testing.T) {
 		t.Fatal(err)
 	}
 	in := &directory{Inbox: notifytest.NewInbox(), err: notifytest.ErrInbox}
-	if err := c.settleForm(t.Context(), delivery{octets: []byte("id:10531009 stat:DELIVRD")}, in); !errors.Is(err, notifytest.ErrInbox) {
+	d := delivery{octets: []byte("id:10531009 stat:DELIVRD")}
+	if err := c.settleForm(t.Context(), d, d.receiptText(time.UTC), in); !errors.Is(err, notifytest.ErrInbox) {
 		t.Errorf("error %v", err)
 	}
 }

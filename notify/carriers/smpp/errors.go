@@ -17,6 +17,7 @@ var (
 	errUnreadable = errors.New("smpp: answer can't be read")
 	errDeaf       = errors.New("smpp: enquire_link not answered")
 	errUnbound    = errors.New("smpp: unbound")
+	errPaused     = errors.New("smpp: gateway is throttling, not submitted")
 )
 
 // bindError is a refused bind.

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"rappel/notify"
 )
 
 // verdict is how a deliver_sm is answered.
@@ -130,12 +128,11 @@ type whole struct {
 	body string
 }
 
-// add takes a part in. It answers it itself when it is a replay of a message
+// add takes in part seq. It answers it itself when it is a replay of a message
 // already handed on. w is set when the message is complete; wait is set when
 // somebody should wait for the rest and then call expire.
-func (r *replies) add(d delivery, text string, a ack, now time.Time) (w *whole, wait *long) {
-	key := longKey{d.from.e164(), d.to.sender(), d.ref, d.total}
-	hash := digest(key.from, key.to, fmt.Sprint(key.ref, key.total, d.seq), text)
+func (r *replies) add(key longKey, seq uint8, text string, a ack, now time.Time) (w *whole, wait *long) {
+	hash := digest(key.from, key.to, fmt.Sprint(key.ref, key.total, seq), text)
 	r.mu.Lock()
 	if _, replay := r.parts[hash]; replay {
 		r.mu.Unlock()
@@ -143,7 +140,7 @@ func (r *replies) add(d delivery, text string, a ack, now time.Time) (w *whole, 
 		return nil, nil
 	}
 	l := r.open[key]
-	if l != nil && l.hashes[d.seq] != "" && l.hashes[d.seq] != hash {
+	if l != nil && l.hashes[seq] != "" && l.hashes[seq] != hash {
 		// The reference came round again: another message. What the first one
 		// holds would be mixed with it, so it is handed on as it is.
 		if !l.handed {
@@ -155,7 +152,7 @@ func (r *replies) add(d delivery, text string, a ack, now time.Time) (w *whole, 
 		l = &long{texts: map[uint8]string{}, hashes: map[uint8]string{}, begun: now, kept: make(chan struct{})}
 		r.open[key] = l
 	}
-	l.texts[d.seq], l.hashes[d.seq] = text, hash
+	l.texts[seq], l.hashes[seq] = text, hash
 	l.acks = append(l.acks, a)
 	if w == nil && !l.handed && len(l.texts) == int(key.total) {
 		w = l.hand(key)
@@ -232,9 +229,4 @@ func (r *replies) finish(w *whole, kept bool) {
 	for _, a := range acks {
 		a(v)
 	}
-}
-
-// inbound is the MO as the Inbox gets it.
-func (c *Carrier) inbound(d delivery, id, body string) notify.Inbound {
-	return notify.Inbound{Carrier: c.cfg.Name, CarrierID: id, From: d.from.e164(), To: d.to.sender(), Body: body, At: c.now()}
 }

@@ -3,17 +3,12 @@ package smpp
 import (
 	"bufio"
 	"context"
-	"crypto/tls"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
-	"runtime"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/linxGnu/gosmpp/data"
 	"github.com/linxGnu/gosmpp/pdu"
@@ -23,84 +18,43 @@ import (
 
 // link is one bound connection.
 type link struct {
-	c    *Carrier
-	conn net.Conn
-	r    *bufio.Reader
-	used int // slots taken; under pool.mu
+	c         *Carrier
+	conn      net.Conn
+	r         *bufio.Reader
+	old       bool // the gateway says that it knows no optional parameters
+	used      int  // slots taken; under pool.mu
+	suspended bool // no slots are given out; under pool.mu
 
-	out    chan frame
 	closed chan struct{} // when the link is done for, by fail
 	cause  error         // why; set before closed is closed
+	once   sync.Once
+	useful atomic.Bool   // something other than the bind came through
+	heard  atomic.Uint32 // PDUs read
+	probe  chan struct{} // asks for an enquire_link now; buffered
 
-	mu       sync.Mutex
-	dead     bool
-	sequence int32
-	pending  map[int32]*request
-	late     int           // of pending, those nobody waits for any more
-	idle     chan struct{} // closed when pending gets empty; nil unless somebody waits
-	enquiry  int32         // sequence of the enquire_link under way, 0 = none
-	echoed   chan struct{} // its answer
+	mu     sync.Mutex
+	dead   bool
+	window ring
+	late   map[int32]lateAnswer // by sequence
+	beat   uint32
+	idle   chan struct{} // closed when window gets empty; nil unless somebody waits
+
+	queue  []*request    // for the writer
+	out    []byte        // for the writer, everything but submit_sm
+	told   []chan<- bool // who wants to hear when out is written
+	asleep bool          // the writer waits for wake
+	wake   chan struct{} // buffered
+
+	enquiry int32         // sequence of the enquire_link under way, 0 = none
+	echoed  chan struct{} // its answer
 
 	unbinding chan struct{} // the gateway asked us to go
 	unbindSeq int32
-	once      sync.Once
-	useful    atomic.Bool // something other than the bind came through
 
-	inbound  chan struct{} // a token per deliver_sm being worked on
-	handlers sync.WaitGroup
+	deliveries chan job // from the reader to a worker that is free
+	workers    int      // the reader's
+	handlers   sync.WaitGroup
 }
-
-// frame is one PDU on its way out.
-type frame struct {
-	raw     []byte
-	request *request    // nil for all but submit_sm
-	flushed chan<- bool // buffered; told whether it was written, may be nil
-}
-
-// request is one submit_sm and what comes of it.
-type request struct {
-	link      *link
-	sequence  int32
-	state     atomic.Int32
-	done      chan outcome // buffered
-	abandoned bool         // under link.mu: its Send gave up
-
-	account, message  int64
-	recipient, sender string
-}
-
-// States of a request. Who moves it from queued decides its fate.
-const (
-	queued int32 = iota
-	written
-	withdrawn
-)
-
-// outcome is what became of a part: an id, a refusal, or an error.
-type outcome struct {
-	id     string
-	status uint32
-	err    error // a *notify.SendError
-}
-
-func (o outcome) failure() *notify.SendError {
-	if o.err != nil {
-		var e *notify.SendError
-		if errors.As(o.err, &e) {
-			return e
-		}
-		return &notify.SendError{Kind: notify.ErrTemporary, Err: o.err}
-	}
-	if k := kind(o.status); k != nil {
-		return &notify.SendError{Kind: k, Code: code(o.status)}
-	}
-	return nil
-}
-
-const (
-	inboundLimit = 128  // deliver_sm worked on at once per link
-	lateLimit    = 4096 // answers nobody waits for that are still recognised
-)
 
 // open connects and binds: as transceiver, or as transmitter for a mere check.
 func (c *Carrier) open(ctx context.Context, transceiver bool) (*link, error) {
@@ -120,7 +74,7 @@ func (c *Carrier) open(ctx context.Context, transceiver bool) (*link, error) {
 
 	conn, err := c.dial(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("smpp: connect: %w", late(ctx, err))
+		return nil, fmt.Errorf("smpp: connect: %w", late(ctx, worded(err)))
 	}
 	// Closing the connection is the only way to end a blocked read.
 	unhook := context.AfterFunc(ctx, func() { _ = conn.Close() }) // an error would say it was closed before
@@ -144,18 +98,10 @@ func late(ctx context.Context, err error) error {
 	return err
 }
 
-func (c *Carrier) dial(ctx context.Context) (net.Conn, error) {
-	if !c.cfg.TLS {
-		return new(net.Dialer).DialContext(ctx, "tcp", c.cfg.Address)
-	}
-	return (&tls.Dialer{Config: c.tls}).DialContext(ctx, "tcp", c.cfg.Address)
-}
-
 func (c *Carrier) bind(conn net.Conn, transceiver bool) (*link, error) {
 	l := &link{
-		c: c, conn: conn, r: bufio.NewReaderSize(conn, 64<<10), sequence: 1,
-		out: make(chan frame, 2*c.cfg.Window+inboundLimit), closed: make(chan struct{}),
-		pending: make(map[int32]*request, c.cfg.Window), unbinding: make(chan struct{}), inbound: make(chan struct{}, inboundLimit),
+		c: c, conn: conn, r: bufio.NewReaderSize(conn, data.MAX_PDU_LEN), closed: make(chan struct{}), probe: make(chan struct{}, 1),
+		window: newRing(c.cfg.Window), wake: make(chan struct{}, 1), unbinding: make(chan struct{}), deliveries: make(chan job),
 	}
 	kind := pdu.Transmitter
 	if transceiver {
@@ -167,222 +113,21 @@ func (c *Carrier) bind(conn net.Conn, transceiver bool) (*link, error) {
 	if _, err := conn.Write(marshal(p)); err != nil {
 		return nil, fmt.Errorf("smpp: bind: %w", err)
 	}
-	raw, err := readFrame(l.r)
+	raw, err := peekFrame(l.r)
 	if err != nil {
 		return nil, fmt.Errorf("smpp: bind: %w", err)
 	}
-	h := pdu.ParseHeader([16]byte(raw[:16]))
+	defer skipFrame(l.r, raw)
+	h := parseHeader(raw)
 	switch {
-	case h.CommandID != data.BIND_TRANSCEIVER_RESP && h.CommandID != data.BIND_TRANSMITTER_RESP && h.CommandID != data.GENERIC_NACK:
-		return nil, errUnreadable
-	case h.CommandStatus != 0 || h.CommandID == data.GENERIC_NACK:
-		return nil, &bindError{status: uint32(h.CommandStatus)}
+	case h.id != data.BIND_TRANSCEIVER_RESP && h.id != data.BIND_TRANSMITTER_RESP && h.id != data.GENERIC_NACK:
+		return nil, fmt.Errorf("smpp: bind: %w", errUnreadable)
+	case h.status != 0 || h.id == data.GENERIC_NACK:
+		return nil, &bindError{status: h.status}
 	}
+	version := parseBindResp(raw)
+	l.old = version != 0 && version < data.SMPP_V34
 	return l, nil
-}
-
-func marshal(p pdu.PDU) []byte {
-	b := pdu.NewBuffer(nil)
-	p.Marshal(b)
-	return b.Bytes()
-}
-
-// readFrame reads one PDU whole. Its error means that the stream can't be
-// followed any further.
-func readFrame(r *bufio.Reader) ([]byte, error) {
-	head, err := r.Peek(4)
-	if err != nil {
-		return nil, err
-	}
-	n := binary.BigEndian.Uint32(head)
-	if n < data.PDU_HEADER_SIZE || n > data.MAX_PDU_LEN {
-		return nil, errUnreadable
-	}
-	raw := make([]byte, n)
-	_, err = io.ReadFull(r, raw)
-	return raw, err
-}
-
-// begin takes a slot and puts p on its way. An error means that it certainly did
-// not leave.
-//
-// l is a link with a slot taken, or nil to wait for one.
-func (c *Carrier) begin(ctx context.Context, l *link, p *pdu.SubmitSM, m notify.Message) (*request, error) {
-	for ; ; l = nil {
-		if l == nil {
-			var err error
-			if l, err = c.slot(ctx); err != nil {
-				return nil, err
-			}
-		}
-		if err := c.throttle(ctx); err != nil {
-			c.pool.release(l)
-			return nil, &notify.SendError{Kind: notify.ErrTemporary, Err: err}
-		}
-		r := &request{link: l, done: make(chan outcome, 1), account: m.AccountID, message: m.ID, recipient: m.Recipient, sender: m.Sender}
-		if l.register(r) {
-			p.SetSequenceNumber(r.sequence)
-			l.send(frame{raw: marshal(p), request: r})
-			return r, nil
-		}
-		c.pool.release(l) // it died just now: try another
-	}
-}
-
-// slot waits for a slot of any link.
-func (c *Carrier) slot(ctx context.Context) (*link, error) {
-	return c.pool.acquire(ctx, func() (<-chan time.Time, func()) { return c.wait(WaitLink, c.cfg.Timeout) })
-}
-
-// register makes r expected before it is written, so that no answer can be too
-// fast for it.
-func (l *link) register(r *request) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.dead {
-		return false
-	}
-	r.sequence = l.nextSequence()
-	l.pending[r.sequence] = r
-	return true
-}
-
-// nextSequence counts from 1 to 0x7FFFFFFF and again. mu is held.
-func (l *link) nextSequence() int32 {
-	for {
-		l.sequence = l.sequence & 0x7FFFFFFF % 0x7FFFFFFF
-		l.sequence++
-		if _, taken := l.pending[l.sequence]; !taken {
-			return l.sequence
-		}
-	}
-}
-
-// send queues f unless the link is done for; then fail settles its request.
-func (l *link) send(f frame) {
-	select {
-	case l.out <- f:
-	case <-l.closed:
-		if f.flushed != nil {
-			f.flushed <- false
-		}
-	}
-}
-
-// await returns what became of r.
-func (c *Carrier) await(ctx context.Context, r *request) outcome {
-	fired, stop := c.wait(WaitAnswer, c.cfg.Timeout)
-	defer stop()
-	select {
-	case o := <-r.done:
-		return o
-	case <-fired:
-		return r.link.abandon(r, errNoAnswer)
-	case <-ctx.Done():
-		return r.link.abandon(r, ctx.Err())
-	}
-}
-
-// abandon gives r up. If it has left, its answer is still recognised when it comes.
-func (l *link) abandon(r *request, why error) outcome {
-	gone := !r.state.CompareAndSwap(queued, withdrawn)
-	l.mu.Lock()
-	select {
-	case o := <-r.done: // it came this moment
-		l.mu.Unlock()
-		return o
-	default:
-	}
-	if gone && l.late < lateLimit {
-		r.abandoned = true
-		l.late++
-		l.tellIdle()
-	} else {
-		l.forget(r)
-	}
-	l.mu.Unlock()
-	l.c.pool.release(l)
-	if !gone {
-		return outcome{err: &notify.SendError{Kind: notify.ErrTemporary, Err: why}}
-	}
-	return outcome{err: &notify.SendError{Kind: notify.ErrUnknown, Err: why}}
-}
-
-// forget takes r out of pending. mu is held.
-func (l *link) forget(r *request) {
-	delete(l.pending, r.sequence)
-	if r.abandoned {
-		l.late--
-	}
-	l.tellIdle()
-}
-
-// tellIdle wakes who waits for the last answer. mu is held.
-func (l *link) tellIdle() {
-	if l.idle != nil && len(l.pending) <= l.late {
-		close(l.idle)
-		l.idle = nil
-	}
-}
-
-// write runs the writer: everything that waits goes into the buffer, and the
-// buffer goes out when nothing more waits.
-func (l *link) write() {
-	w := bufio.NewWriterSize(l.conn, 64<<10)
-	var flushed []chan<- bool
-	report := func(ok bool) {
-		for _, f := range flushed {
-			f <- ok
-		}
-		flushed = flushed[:0]
-	}
-	defer func() { report(false) }()
-	for {
-		var f frame
-		select {
-		case f = <-l.out:
-		default:
-			// Let those run who are about to send: one system call more for all of
-			// them costs less than one for each.
-			runtime.Gosched()
-			select {
-			case f = <-l.out:
-			default:
-				if err := l.flush(w); err != nil {
-					l.fail(fmt.Errorf("%w: %w", errCut, err))
-					return
-				}
-				report(true)
-				select {
-				case f = <-l.out:
-				case <-l.closed:
-					return
-				}
-			}
-		}
-		if f.request != nil && !f.request.state.CompareAndSwap(queued, written) {
-			continue // withdrawn
-		}
-		if f.flushed != nil {
-			flushed = append(flushed, f.flushed)
-		}
-		// From here on the part may have left, even if Write says otherwise.
-		if _, err := w.Write(f.raw); err != nil {
-			l.fail(fmt.Errorf("%w: %w", errCut, err))
-			return
-		}
-	}
-}
-
-func (l *link) flush(w *bufio.Writer) error {
-	if w.Buffered() == 0 {
-		return nil
-	}
-	// A deadline of the operating system, not a rule: the real clock.
-	if err := l.conn.SetWriteDeadline(time.Now().Add(l.c.cfg.Timeout)); err != nil {
-		return err
-	}
-	return w.Flush()
 }
 
 // fail ends the link. serve settles what was under way.
@@ -395,74 +140,6 @@ func (l *link) fail(why error) {
 	})
 }
 
-// settle answers every request of a link whose writer has ended, and the frames
-// it left in the queue.
-func (l *link) settle() {
-	l.mu.Lock()
-	l.dead = true
-	pending := l.pending
-	l.pending = map[int32]*request{}
-	l.tellIdle()
-	for _, r := range pending {
-		if r.abandoned {
-			continue
-		}
-		if r.state.CompareAndSwap(queued, withdrawn) {
-			r.done <- outcome{err: &notify.SendError{Kind: notify.ErrTemporary, Err: l.cause}}
-		} else {
-			r.done <- outcome{err: &notify.SendError{Kind: notify.ErrUnknown, Err: l.cause}}
-		}
-	}
-	l.mu.Unlock()
-	for _, r := range pending {
-		if !r.abandoned {
-			l.c.pool.release(l)
-		}
-	}
-	for {
-		select {
-		case f := <-l.out:
-			if f.flushed != nil {
-				f.flushed <- false
-			}
-		default:
-			return
-		}
-	}
-}
-
-// control sends a PDU of ours that isn't a submit_sm and returns its sequence.
-func (l *link) control(p pdu.PDU, flushed chan<- bool) int32 {
-	l.mu.Lock()
-	sequence := l.nextSequence()
-	l.mu.Unlock()
-	p.SetSequenceNumber(sequence)
-	l.send(frame{raw: marshal(p), flushed: flushed})
-	return sequence
-}
-
-// leave unbinds a link that was never served.
-func (l *link) leave() error {
-	p := pdu.NewUnbind()
-	p.SetSequenceNumber(2)
-	_, err := l.conn.Write(marshal(p))
-	if err == nil {
-		fired, stop := l.c.wait(WaitPeer, l.c.cfg.Timeout)
-		answered := make(chan struct{})
-		go func() {
-			defer close(answered)
-			// Whatever comes is its answer, or the end of the connection.
-			_, _ = readFrame(l.r)
-		}()
-		select {
-		case <-answered:
-		case <-fired:
-		}
-		stop()
-	}
-	return errors.Join(err, l.conn.Close())
-}
-
 // serve works the link until it dies or ctx ends, and returns why it died.
 func (l *link) serve(ctx context.Context, in notify.Inbox, log *slog.Logger) error {
 	// What comes while ctx has ended still gets kept; end is for an Inbox that hangs.
@@ -472,6 +149,7 @@ func (l *link) serve(ctx context.Context, in notify.Inbox, log *slog.Logger) err
 	var loops sync.WaitGroup
 	loops.Go(l.write)
 	loops.Go(func() { l.read(keep, in, log) })
+	loops.Go(func() { l.watch(log) })
 	loops.Go(l.enquire)
 
 	select {
@@ -484,9 +162,15 @@ func (l *link) serve(ctx context.Context, in notify.Inbox, log *slog.Logger) err
 		l.drain()
 		resp := pdu.NewUnbindResp()
 		resp.SetSequenceNumber(l.unbindSeq)
-		out := make(chan bool, 1)
-		l.send(frame{raw: marshal(resp), flushed: out})
-		l.patiently(out)
+		written := make(chan bool, 1)
+		l.send(marshal(resp), written)
+		fired, stop := l.c.wait(WaitPeer, l.c.cfg.Timeout)
+		select {
+		case <-written:
+		case <-l.closed:
+		case <-fired:
+		}
+		stop()
 		l.fail(errUnbound)
 	}
 	loops.Wait()
@@ -510,10 +194,13 @@ func (l *link) drain() {
 	case <-fired:
 	case <-l.closed:
 	}
+	l.withdraw(notify.ErrTemporary, errUnbound) // nothing may follow the unbind
 }
 
 func (l *link) unbind() {
-	l.control(pdu.NewUnbind(), nil)
+	p := pdu.NewUnbind()
+	p.SetSequenceNumber(l.number())
+	l.send(marshal(p), nil)
 	fired, stop := l.c.wait(WaitPeer, l.c.cfg.Timeout)
 	defer stop()
 	select {
@@ -522,14 +209,11 @@ func (l *link) unbind() {
 	}
 }
 
-func (l *link) patiently(c <-chan bool) {
-	fired, stop := l.c.wait(WaitPeer, l.c.cfg.Timeout)
-	defer stop()
-	select {
-	case <-c:
-	case <-l.closed:
-	case <-fired:
-	}
+// number hands out the sequence of a PDU of ours that isn't a submit_sm.
+func (l *link) number() int32 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.window.number()
 }
 
 // finishHandlers waits for the deliver_sm being kept; end is called on those that
@@ -550,31 +234,24 @@ func (l *link) finishHandlers(end context.CancelFunc) {
 	}
 }
 
-// enquire keeps the connection from being taken for dead, by either side.
-func (l *link) enquire() {
-	for {
-		fired, stop := l.c.wait(WaitEnquire, l.c.cfg.Enquire)
+// leave unbinds a link that was never served.
+func (l *link) leave() error {
+	p := pdu.NewUnbind()
+	p.SetSequenceNumber(2)
+	_, err := l.conn.Write(marshal(p))
+	if err == nil {
+		fired, stop := l.c.wait(WaitPeer, l.c.cfg.Timeout)
+		answered := make(chan struct{})
+		go func() {
+			defer close(answered)
+			// Whatever comes is its answer, or the end of the connection.
+			_, _ = peekFrame(l.r)
+		}()
 		select {
+		case <-answered:
 		case <-fired:
-		case <-l.closed:
-			stop()
-			return
-		}
-		stop()
-		echoed := make(chan struct{})
-		p := pdu.NewEnquireLink()
-		l.mu.Lock()
-		l.enquiry, l.echoed = l.nextSequence(), echoed
-		p.SetSequenceNumber(l.enquiry)
-		l.mu.Unlock()
-		l.send(frame{raw: marshal(p)})
-		fired, stop = l.c.wait(WaitPeer, l.c.cfg.Timeout)
-		select {
-		case <-echoed:
-		case <-fired:
-			l.fail(errDeaf)
-		case <-l.closed:
 		}
 		stop()
 	}
+	return errors.Join(err, l.conn.Close())
 }

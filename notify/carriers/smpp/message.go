@@ -4,22 +4,23 @@ import (
 	"encoding/binary"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/linxGnu/gosmpp/data"
 	"github.com/linxGnu/gosmpp/pdu"
-	"golang.org/x/text/encoding/charmap"
 
 	"rappel/notify"
 	"rappel/notify/segment"
 )
 
-// letter is a message made ready: what its parts have in common, and the octets
-// of each.
+// letter is a message made ready: what its parts have in common, and where they are cut.
 type letter struct {
-	source, dest pdu.Address
-	validity     string
-	coding       byte
-	parts        [][]byte // without UDH
+	source, dest address
+	expires      time.Time // zero = not said
+	body         string
+	coding       byte // data_coding
+	cuts         []segment.Part
+	reference    segment.Reference
 }
 
 var (
@@ -28,8 +29,10 @@ var (
 	errLong      = errors.New("smpp: more than 255 parts")
 )
 
-// encode makes m ready. Failures are final: the message can't be written down.
-func (c *Carrier) encode(m notify.Message) (l letter, err error) {
+// prepare makes m ready, its cuts in room if that is enough. Failures are final: the
+// message can't be written down.
+func (c *Carrier) prepare(m *notify.Message, room []segment.Part) (l letter, failed *notify.SendError) {
+	var err error
 	if l.source, err = c.source(m.Sender); err != nil {
 		return l, &notify.SendError{Kind: notify.ErrInvalidSender, Err: err}
 	}
@@ -37,56 +40,39 @@ func (c *Carrier) encode(m notify.Message) (l letter, err error) {
 	if !plus || !isDigits(digits) || len(digits) > 15 {
 		return l, &notify.SendError{Kind: notify.ErrInvalidDestination, Err: errRecipient}
 	}
-	if l.dest, err = pdu.NewAddressWithTonNpiAddr(byte(c.cfg.DestTON), byte(c.cfg.DestNPI), digits); err != nil {
-		return l, &notify.SendError{Kind: notify.ErrInvalidDestination, Err: errRecipient}
-	}
+	l.dest = address{byte(c.cfg.DestTON), byte(c.cfg.DestNPI), digits}
 	if c.cfg.Validity && m.Expires.After(c.now()) {
-		// YYMMDDhhmmss, tenths, quarters of an hour from UTC. SMPP 3.4 §7.1.1.1.
-		l.validity = m.Expires.UTC().Format("060102150405") + "000+"
+		l.expires = m.Expires.UTC()
 	}
-	l.coding, l.parts = encodeBody(m.Body, c.cfg.Alphabet)
-	if len(l.parts) == 0 || len(l.parts) > segment.MaxParts {
+	l.body = m.Body
+	l.coding, l.reference, l.cuts = cutBody(room, m.Body, c.cfg)
+	if len(l.cuts) == 0 || len(l.cuts) > segment.MaxParts {
 		return l, &notify.SendError{Kind: notify.ErrRejected, Err: errLong}
 	}
 	return l, nil
 }
 
-// encodeBody cuts body as segment.Split counts it and encodes the pieces.
-func encodeBody(body string, alphabet Alphabet) (coding byte, parts [][]byte) {
-	r, cuts := segment.Split(body, segment.Options{})
+// cutBody cuts body into as many parts as segment.Measure counts, unless the gateway's
+// alphabet lacks a character of it: then it goes as UCS-2. The wider reference is used
+// only where it costs no further part.
+func cutBody(room []segment.Part, body string, cfg Config) (coding byte, ref segment.Reference, cuts []segment.Part) {
+	r, cuts := segment.AppendParts(room, body, segment.Options{})
+	if r.Encoding == segment.GSM7 && cfg.Alphabet == Latin1 && !isLatin1(body) {
+		return data.UCS2Coding, segment.Ref8, cutUCS2(cuts[:0], body)
+	}
+	if cfg.Reference == 16 && cfg.Concat == UDH && r.Segments > 1 {
+		if wide, others := segment.AppendParts(nil, body, segment.Options{Reference: segment.Ref16}); wide.Segments == r.Segments {
+			ref, cuts = segment.Ref16, others
+		}
+	}
 	if r.Encoding == segment.GSM7 {
-		if parts, ok := encodeParts(body, cuts, alphabet); ok {
-			return data.GSM7BITCoding, parts
-		}
-		cuts = splitUCS2(body)
+		return data.GSM7BITCoding, ref, cuts
 	}
-	parts = make([][]byte, len(cuts))
-	for i, cut := range cuts {
-		parts[i] = segment.EncodeUCS2(nil, cut.Text(body))
-	}
-	return data.UCS2Coding, parts
+	return data.UCS2Coding, ref, cuts
 }
 
-// encodeParts reports false where alphabet lacks a character.
-func encodeParts(body string, cuts []segment.Part, alphabet Alphabet) (parts [][]byte, ok bool) {
-	for _, cut := range cuts {
-		var octets []byte
-		var err error
-		if alphabet == Latin1 {
-			octets, err = charmap.ISO8859_1.NewEncoder().Bytes([]byte(cut.Text(body)))
-		} else {
-			octets, err = segment.EncodeGSM7(make([]byte, 0, cut.Units), cut.Text(body))
-		}
-		if err != nil {
-			return nil, false
-		}
-		parts = append(parts, octets)
-	}
-	return parts, true
-}
-
-// splitUCS2 cuts a body of GSM-7 characters, all in the BMP, for UCS-2.
-func splitUCS2(body string) (cuts []segment.Part) {
+// cutUCS2 cuts a body of GSM-7 characters, all in the BMP, for UCS-2.
+func cutUCS2(cuts []segment.Part, body string) []segment.Part {
 	runes := 0
 	for range body {
 		runes++
@@ -106,32 +92,40 @@ func splitUCS2(body string) (cuts []segment.Part) {
 	return append(cuts, segment.Part{Start: start, End: len(body), Units: n})
 }
 
+func isLatin1(s string) bool {
+	for _, r := range s {
+		if r > 0xFF {
+			return false
+		}
+	}
+	return true
+}
+
 // source applies the rule for addresses: a name, an international number, or a
 // short code, unless the configuration says otherwise.
-func (c *Carrier) source(sender string) (pdu.Address, error) {
-	var ton, npi byte
-	text := sender
+func (c *Carrier) source(sender string) (address, error) {
+	a := address{text: sender}
 	switch digits, plus := strings.CutPrefix(sender, "+"); {
 	case plus && isDigits(digits) && len(digits) <= 15:
-		ton, npi, text = data.GSM_TON_INTERNATIONAL, data.GSM_NPI_E164, digits
+		a = address{data.GSM_TON_INTERNATIONAL, data.GSM_NPI_E164, digits}
 	case plus:
-		return pdu.Address{}, errSender
+		return a, errSender
 	case isDigits(sender) && len(sender) <= 8:
-		ton, npi = data.GSM_TON_NETWORK, data.GSM_NPI_UNKNOWN
+		a.ton, a.npi = data.GSM_TON_NETWORK, data.GSM_NPI_UNKNOWN
 	case isDigits(sender) && len(sender) <= 15:
-		ton, npi = data.GSM_TON_UNKNOWN, data.GSM_NPI_E164
+		a.ton, a.npi = data.GSM_TON_UNKNOWN, data.GSM_NPI_E164
 	case isName(sender):
-		ton, npi = data.GSM_TON_ALPHANUMERIC, data.GSM_NPI_UNKNOWN
+		a.ton, a.npi = data.GSM_TON_ALPHANUMERIC, data.GSM_NPI_UNKNOWN
 	default:
-		return pdu.Address{}, errSender
+		return a, errSender
 	}
 	if c.cfg.SourceTON >= 0 {
-		ton = byte(c.cfg.SourceTON)
+		a.ton = byte(c.cfg.SourceTON)
 	}
 	if c.cfg.SourceNPI >= 0 {
-		npi = byte(c.cfg.SourceNPI)
+		a.npi = byte(c.cfg.SourceNPI)
 	}
-	return pdu.NewAddressWithTonNpiAddr(ton, npi, text)
+	return a, nil
 }
 
 func isDigits(s string) bool {
@@ -152,39 +146,64 @@ func isName(s string) bool {
 	return s != "" && len(s) <= 11
 }
 
-// submit builds the submit_sm of part i (from 0). ref says which parts belong
-// together.
-func (c *Carrier) submit(l letter, i int, ref uint16) *pdu.SubmitSM {
-	p := pdu.NewSubmitSM().(*pdu.SubmitSM)
-	p.SourceAddr, p.DestAddr = l.source, l.dest
-	p.ValidityPeriod = l.validity
+// appendSubmit appends the submit_sm of part i (from 0), its sequence number still 0.
+// ref says which parts belong together, sar by which means.
+//
+// Source: SMPP 3.4 §4.4.1.
+func (c *Carrier) appendSubmit(dst []byte, l *letter, i int, ref uint16, sar bool) []byte {
+	start := len(dst)
+	dst = appendHeader(dst, 0, header{id: data.SUBMIT_SM})
+	dst = append(dst, 0) // service_type
+	dst = appendCString(append(dst, l.source.ton, l.source.npi), l.source.text)
+	dst = appendCString(append(dst, l.dest.ton, l.dest.npi), l.dest.text)
+	long := len(l.cuts) > 1
+	esmClass := byte(data.DFLT_ESM_CLASS)
+	if long && !sar {
+		esmClass = data.SM_UDH_GSM
+	}
+	dst = append(dst, esmClass, 0, 0, 0) // protocol_id, priority_flag, schedule_delivery_time
+	if !l.expires.IsZero() {
+		// YYMMDDhhmmss, tenths, quarters of an hour from UTC. SMPP 3.4 §7.1.1.1.
+		dst = append(l.expires.AppendFormat(dst, "060102150405"), "000+"...)
+	}
+	dst = append(dst, 0)
+	registered := byte(0)
 	if c.cfg.Receipts {
-		p.RegisteredDelivery = data.SM_SMSC_RECEIPT_REQUESTED
+		registered = data.SM_SMSC_RECEIPT_REQUESTED
 	}
-	octets := l.parts[i]
-	total, seq := uint8(len(l.parts)), uint8(i+1)
-	switch {
-	case total == 1:
-	case c.cfg.Concat == SAR:
-		p.RegisterOptionalParam(pdu.Field{Tag: pdu.TagSarMsgRefNum, Data: binary.BigEndian.AppendUint16(nil, ref)})
-		p.RegisterOptionalParam(pdu.Field{Tag: pdu.TagSarTotalSegments, Data: []byte{total}})
-		p.RegisterOptionalParam(pdu.Field{Tag: pdu.TagSarSegmentSeqnum, Data: []byte{seq}})
-	default:
-		p.EsmClass |= data.SM_UDH_GSM
-		octets = append(segment.Options{}.AppendUDH(make([]byte, 0, len(octets)+6), ref, total, seq), octets...)
+	dst = append(dst, registered, 0, l.coding, 0, 0) // replace_if_present_flag; sm_default_msg_id, sm_length
+	text := len(dst)
+	total, seq := uint8(len(l.cuts)), uint8(i+1)
+	if long && !sar {
+		dst = segment.Options{Reference: l.reference}.AppendUDH(dst, ref, total, seq)
 	}
-	if err := p.Message.SetMessageDataWithEncoding(octets, rawCoding(l.coding)); err != nil {
-		// A part is at most 6+153 octets; sm_length allows 254.
-		panic("smpp: part longer than sm_length allows")
+	dst = appendText(dst, l.cuts[i].Text(l.body), l.coding, c.cfg.Alphabet)
+	// A part is at most 7+152 octets in one alphabet and 140 in the other; sm_length
+	// allows 254.
+	dst[text-1] = byte(len(dst) - text)
+	if long && sar {
+		dst = appendTLV(dst, pdu.TagSarMsgRefNum, byte(ref>>8), byte(ref))
+		dst = appendTLV(dst, pdu.TagSarTotalSegments, total)
+		dst = appendTLV(dst, pdu.TagSarSegmentSeqnum, seq)
 	}
-	return p
+	binary.BigEndian.PutUint32(dst[start:], uint32(len(dst)-start))
+	return dst
 }
 
-// rawCoding lets pdu.ShortMessage carry octets that are encoded already.
-type rawCoding byte
-
-var errRaw = errors.New("smpp: octets only")
-
-func (c rawCoding) Encode(string) ([]byte, error) { return nil, errRaw }
-func (c rawCoding) Decode([]byte) (string, error) { return "", errRaw }
-func (c rawCoding) DataCoding() byte              { return byte(c) }
+// appendText appends s, which coding and alphabet can express, as octets.
+func appendText(dst []byte, s string, coding byte, alphabet Alphabet) []byte {
+	switch {
+	case coding == data.UCS2Coding:
+		return segment.EncodeUCS2(dst, s)
+	case alphabet == Latin1:
+		for _, r := range s {
+			dst = append(dst, byte(r))
+		}
+		return dst
+	}
+	dst, err := segment.EncodeGSM7(dst, s)
+	if err != nil {
+		panic("smpp: a text measured as GSM-7 isn't") // segment contradicts itself
+	}
+	return dst
+}

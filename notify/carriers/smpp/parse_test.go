@@ -82,26 +82,40 @@ func TestParseReceipt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	minute, second := time.Date(2026, 3, 4, 14, 31, 0, 0, zurich), time.Date(2026, 3, 4, 14, 31, 2, 0, zurich)
 	for _, tt := range []struct {
 		text string
 		want receiptText
-		ok   bool
 	}{
 		{"id:123 sub:001 dlvrd:001 submit date:2603041430 done date:2603041431 stat:DELIVRD err:000 text:Ihr Termin",
-			receiptText{"123", "DELIVRD", "000", time.Date(2026, 3, 4, 14, 31, 0, 0, zurich)}, true},
+			receiptText{"123", "DELIVRD", "000", minute}},
 		{"id:0A1f sub:001 dlvrd:000 submit date:260304143059 done date:260304143102 stat:UNDELIV err:027 text:",
-			receiptText{"0A1f", "UNDELIV", "027", time.Date(2026, 3, 4, 14, 31, 2, 0, zurich)}, true},
-		{"ID:9 STAT:delivrd ERR:0 Done Date:20260304143102", receiptText{"9", "DELIVRD", "0", time.Date(2026, 3, 4, 14, 31, 2, 0, zurich)}, true},
-		{"stat:EXPIRED id:9", receiptText{"9", "EXPIRED", "", time.Time{}}, true},
-		{"id:5 stat:DELIVRD text:id:6 stat:REJECTD err:1", receiptText{"5", "DELIVRD", "", time.Time{}}, true},
-		{"id:5 done date:260231 stat:DELIVRD", receiptText{"5", "DELIVRD", "", time.Time{}}, true},
-		{"id:5 done date:2602311200 stat:DELIVRD", receiptText{"5", "DELIVRD", "", time.Time{}}, true},
-		{"JA, ich komme", receiptText{}, false},
-		{"", receiptText{}, false},
+			receiptText{"0A1f", "UNDELIV", "027", second}},
+		{"ID:9 STAT:delivrd ERR:0 Done Date:20260304143102", receiptText{"9", "DELIVRD", "0", second}},
+		{"stat:EXPIRED id:9", receiptText{"9", "EXPIRED", "", time.Time{}}},
+		{"id:5 stat:DELIVRD text:id:6 stat:REJECTD err:1", receiptText{"5", "DELIVRD", "", time.Time{}}},
+		{"id:5 done date:260231 stat:DELIVRD", receiptText{"5", "DELIVRD", "", time.Time{}}},
+		{"id:5 done date:2602311200 stat:DELIVRD", receiptText{"5", "DELIVRD", "", time.Time{}}},
+		{"id: 123  sub: 001 dlvrd: 001 submit date: 2603041430 done  date: 2603041431 stat: DELIVRD err: 000 text: x", receiptText{"123", "DELIVRD", "000", minute}},
+		{"id :123 stat : DELIVRD", receiptText{"123", "DELIVRD", "", time.Time{}}},
+		{"id:\"0A1F\" stat:'DELIVRD' err:\"000\" text:\"id:7\"", receiptText{"0A1F", "DELIVRD", "000", time.Time{}}},
+		{"id:\"0A1F stat:DELIVRD", receiptText{"\"0A1F", "DELIVRD", "", time.Time{}}},
+		{"id:1,sub:001,dlvrd:001,done_date:2603041431,stat:DELIVRD,err:000", receiptText{"1", "DELIVRD", "000", minute}},
+		{"id:1; stat:DELIVRD; err:5;", receiptText{"1", "DELIVRD", "5", time.Time{}}},
+		{"id:a,b|c stat:DELIVRD", receiptText{"a,b|c", "DELIVRD", "", time.Time{}}},
+		{"id:1 err: stat:DELIVRD", receiptText{"1", "DELIVRD", "", time.Time{}}},
+		{"id:1 stat:DELIVRD donedate:2603041431", receiptText{"1", "DELIVRD", "", minute}},
+		{"id:1 id:2 stat:DELIVRD stat:REJECTD", receiptText{"1", "DELIVRD", "", time.Time{}}},
+		{"\r\n id:1\tstat:DELIVRD\x00", receiptText{"1", "DELIVRD", "", time.Time{}}},
+		{"solid:7 id:1 wstat:X stat:DELIVRD", receiptText{"1", "DELIVRD", "", time.Time{}}},
+		{"id:b3f0a1c2-77d1-4b1e_9 stat:DELIVRD", receiptText{"b3f0a1c2-77d1-4b1e_9", "DELIVRD", "", time.Time{}}},
+		{"id:1", receiptText{"1", "", "", time.Time{}}},
+		{"JA, ich komme", receiptText{}},
+		{"id", receiptText{}},
+		{"", receiptText{}},
 	} {
-		got, ok := parseReceipt(tt.text, zurich)
-		if ok != tt.ok || !got.Done.Equal(tt.want.Done) || got.ID != tt.want.ID || got.Stat != tt.want.Stat || got.Err != tt.want.Err {
-			t.Errorf("%q: got %+v %v, want %+v %v", tt.text, got, ok, tt.want, tt.ok)
+		if got := parseReceipt([]byte(tt.text), zurich); !got.Done.Equal(tt.want.Done) || got.ID != tt.want.ID || got.Stat != tt.want.Stat || got.Err != tt.want.Err {
+			t.Errorf("%q: got %+v, want %+v", tt.text, got, tt.want)
 		}
 	}
 }
@@ -109,13 +123,11 @@ func TestParseReceipt(t *testing.T) {
 func FuzzParseReceipt(f *testing.F) {
 	f.Add("id:123 sub:001 dlvrd:001 submit date:2603041430 done date:2603041431 stat:DELIVRD err:000 text:Ihr Termin")
 	f.Add("id: stat: err:")
+	f.Add("id:\"1\" , stat:'x' ; done_date : 2603041431")
 	f.Add("done date:9999999999 text:")
 	f.Fuzz(func(t *testing.T, s string) {
-		r, ok := parseReceipt(s, time.UTC)
-		if ok != (r.ID != "" || r.Stat != "") {
-			t.Errorf("ok is %v for %+v", ok, r)
-		}
-		if strings.ContainsAny(r.ID+r.Stat+r.Err, " \t\r\n\x00") {
+		r := parseReceipt([]byte(s), time.UTC)
+		if strings.ContainsAny(r.ID+r.Stat+r.Err, " \t\r\n\x00") || !utf8.ValidString(r.ID+r.Stat+r.Err) {
 			t.Errorf("a field of two words in %+v", r)
 		}
 		if s, known := statusOf(r.Stat); !known && s != notify.Sent {
@@ -137,8 +149,7 @@ func FuzzDelivery(f *testing.F) {
 	f.Add(seed(8, segment.EncodeUCS2(nil, "Ça va 😀")))
 	f.Add(seed(3, []byte{0xE4, 0x00, 0xFF}))
 	udh := seed(0, append([]byte{5, 0, 3, 1, 2, 1}, "part"...))
-	at, _ := esmClassAt(udh)
-	udh[at] = 0x40
+	udh[16+1+14+14] = 0x40 // esm_class: after the header, service_type and two addresses
 	f.Add(udh)
 	broken := append([]byte(nil), udh...)
 	broken[len(broken)-10] = 200 // UDH longer than the message
@@ -164,8 +175,9 @@ func FuzzDelivery(f *testing.F) {
 		if d.total == 0 || d.seq == 0 || d.seq > d.total {
 			t.Errorf("part %d of %d", d.seq, d.total)
 		}
+		sameAsLibrary(t, raw, d)
 		c := &Carrier{cfg: DefaultConfig()}
-		if r, ok := c.receipt(d); ok && !utf8.ValidString(r.CarrierID) {
+		if r, ok := c.receipt(d, d.receiptText(time.UTC)); ok && !utf8.ValidString(r.CarrierID) {
 			t.Errorf("id %q can't be stored", r.CarrierID)
 		}
 	})
@@ -225,21 +237,25 @@ func TestIDs_learning(t *testing.T) {
 	}
 }
 
-func TestEncodeBody_agreesWithSegments(t *testing.T) {
+func TestCutBody_agreesWithSegments(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		body := rapid.StringOf(rapid.RuneFrom([]rune("aä€[ж😀 \n"))).Draw(t, "body")
 		n, enc := segment.Count(body)
-		coding, parts := encodeBody(body, GSM)
-		if len(parts) != n {
-			t.Errorf("%d parts, counted %d", len(parts), n)
+		cfg := DefaultConfig()
+		cfg.Reference = rapid.SampledFrom([]int{8, 16}).Draw(t, "ref")
+		coding, _, cuts := cutBody(nil, body, cfg)
+		if len(cuts) != n {
+			t.Errorf("%d parts, counted %d", len(cuts), n)
 		}
 		if want := map[segment.Encoding]byte{segment.GSM7: 0, segment.UCS2: 8}[enc]; coding != want {
 			t.Errorf("data_coding %d for %v", coding, enc)
 		}
-		for _, p := range parts {
-			if limit := map[byte]int{0: 160, 8: 140}[coding]; len(p) > limit {
-				t.Errorf("part of %d octets", len(p))
-			}
+		text := ""
+		for _, p := range cuts {
+			text += p.Text(body)
+		}
+		if text != body {
+			t.Errorf("the parts are %q", text)
 		}
 	})
 }

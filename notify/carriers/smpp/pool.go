@@ -2,7 +2,8 @@ package smpp
 
 import (
 	"context"
-
+	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,36 +13,44 @@ import (
 // pool hands out slots of the bound links, first come first served.
 type pool struct {
 	window int
+	now    func() time.Time
 
 	mu      sync.Mutex
 	links   []*link
 	waiters []chan grant
-	refused error // why the last bind was refused for good, while no link is bound
-	ended   bool  // Run has returned
+	until   time.Time // the gateway wants it slower: no slots before
+	refused error     // why the last bind was refused for good, while no link is bound
+	ended   bool      // Run has returned
 }
 
 // grant is what a waiter gets: a link with a slot, or why there won't be one.
 type grant struct {
-	link *link
-	err  error
+	link   *link
+	failed *notify.SendError
 }
 
 // acquire waits for a slot. While no link is bound it waits no longer than until
 // patience fires. Errors are *notify.SendError: nothing has been sent.
-func (p *pool) acquire(ctx context.Context, patience func() (<-chan time.Time, func())) (*link, error) {
-	if l := p.try(); l != nil {
-		return l, nil
-	}
+func (p *pool) acquire(ctx context.Context, patience func() (<-chan time.Time, func())) (*link, *notify.SendError) {
 	p.mu.Lock()
-	bound := len(p.links) > 0
-	if !bound && (p.refused != nil || p.ended) {
+	if p.paused() {
+		p.mu.Unlock()
+		return nil, tooFast()
+	}
+	if len(p.waiters) == 0 {
+		if l := p.free(); l != nil {
+			l.used++
+			p.mu.Unlock()
+			return l, nil
+		}
+	}
+	if len(p.links) == 0 && (p.refused != nil || p.ended) {
 		err := p.refused
 		p.mu.Unlock()
 		return nil, unbound(err)
 	}
 	w := make(chan grant, 1)
 	p.waiters = append(p.waiters, w)
-	p.serve() // a slot may have come free since try
 	p.mu.Unlock()
 
 	tired, stop := patience()
@@ -49,14 +58,11 @@ func (p *pool) acquire(ctx context.Context, patience func() (<-chan time.Time, f
 	for {
 		select {
 		case g := <-w:
-			return g.link, g.err
+			return g.link, g.failed
 		case <-ctx.Done():
 			return p.leave(w, ctx.Err())
 		case <-tired:
-			p.mu.Lock()
-			bound := len(p.links) > 0
-			p.mu.Unlock()
-			if !bound {
+			if p.bound() == 0 {
 				return p.leave(w, errNotBound)
 			}
 			// Bound meanwhile, only busy. But the link may go again.
@@ -70,7 +76,7 @@ func (p *pool) acquire(ctx context.Context, patience func() (<-chan time.Time, f
 func (p *pool) try() *link {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.waiters) > 0 {
+	if len(p.waiters) > 0 || p.paused() {
 		return nil
 	}
 	l := p.free()
@@ -81,37 +87,57 @@ func (p *pool) try() *link {
 }
 
 // leave takes w out of the queue. A slot granted at the last moment is used.
-func (p *pool) leave(w chan grant, why error) (*link, error) {
+func (p *pool) leave(w chan grant, why error) (*link, *notify.SendError) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for i, other := range p.waiters {
-		if other == w {
-			p.waiters = append(p.waiters[:i], p.waiters[i+1:]...)
-			return nil, &notify.SendError{Kind: notify.ErrTemporary, Err: why}
-		}
+	if i := slices.Index(p.waiters, w); i >= 0 {
+		p.waiters = slices.Delete(p.waiters, i, i+1)
+		return nil, &notify.SendError{Kind: notify.ErrTemporary, Err: why}
 	}
 	g := <-w
-	return g.link, g.err
+	return g.link, g.failed
 }
 
-func unbound(refused error) error {
-	if refused != nil {
-		return &notify.SendError{Kind: notify.ErrMisconfigured, Code: refusalCode(refused), Err: refused}
+func unbound(refused error) *notify.SendError {
+	if refused == nil {
+		return &notify.SendError{Kind: notify.ErrTemporary, Err: errNotBound}
 	}
-	return &notify.SendError{Kind: notify.ErrTemporary, Err: errNotBound}
+	e := &notify.SendError{Kind: notify.ErrMisconfigured, Err: refused}
+	if b, ok := errors.AsType[*bindError](refused); ok {
+		e.Code = code(b.status)
+	}
+	return e
 }
 
-func refusalCode(err error) string {
-	if b, ok := err.(*bindError); ok {
-		return code(b.status)
+func tooFast() *notify.SendError {
+	return &notify.SendError{Kind: notify.ErrThrottled, Err: errPaused}
+}
+
+// paused reports whether the gateway's wish for less still holds. mu is held.
+func (p *pool) paused() bool {
+	if p.until.IsZero() {
+		return false
 	}
-	return ""
+	if p.now().Before(p.until) {
+		return true
+	}
+	p.until = time.Time{}
+	return false
+}
+
+// pause hands out no slots for d, sends away who waits for one, and returns the links.
+func (p *pool) pause(d time.Duration) []*link {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.until = p.now().Add(d)
+	p.dismiss(tooFast)
+	return slices.Clone(p.links)
 }
 
 // free returns the link with most room, or nil. mu is held.
 func (p *pool) free() (best *link) {
 	for _, l := range p.links {
-		if l.used < p.window && (best == nil || l.used < best.used) {
+		if l.used < p.window && !l.suspended && (best == nil || l.used < best.used) {
 			best = l
 		}
 	}
@@ -151,12 +177,23 @@ func (p *pool) add(l *link) {
 func (p *pool) remove(l *link) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for i, other := range p.links {
-		if other == l {
-			p.links = append(p.links[:i], p.links[i+1:]...)
-			return
-		}
+	if i := slices.Index(p.links, l); i >= 0 {
+		p.links = slices.Delete(p.links, i, i+1)
 	}
+}
+
+// suspend gives out no slots of l until resume.
+func (p *pool) suspend(l *link) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l.suspended = true
+}
+
+func (p *pool) resume(l *link) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l.suspended = false
+	p.serve()
 }
 
 // refuse notes that a bind was refused for good; those who wait hear it at once
@@ -168,13 +205,13 @@ func (p *pool) refuse(err error) {
 		return
 	}
 	p.refused = err
-	p.dismiss()
+	p.dismiss(func() *notify.SendError { return unbound(err) })
 }
 
 // dismiss sends away all who wait. mu is held.
-func (p *pool) dismiss() {
+func (p *pool) dismiss(why func() *notify.SendError) {
 	for _, w := range p.waiters {
-		w <- grant{err: unbound(p.refused)}
+		w <- grant{failed: why()}
 	}
 	p.waiters = nil
 }
@@ -191,7 +228,7 @@ func (p *pool) end() {
 	defer p.mu.Unlock()
 	p.ended = true
 	if len(p.links) == 0 {
-		p.dismiss()
+		p.dismiss(func() *notify.SendError { return unbound(p.refused) })
 	}
 }
 

@@ -3,6 +3,8 @@ package smpp
 import (
 	"hash/maphash"
 	"sync"
+
+	"rappel/notify"
 )
 
 // references hands out concatenation references: one after the other for each
@@ -43,28 +45,33 @@ type progress struct {
 // Send completes them. It forgets the oldest beyond its capacity.
 type unfinished struct {
 	mu    sync.Mutex
-	known map[string]progress
-	order []string
+	known map[messageKey]progress
+	order []messageKey
 }
+
+// messageKey names a message of ours.
+type messageKey struct{ account, id int64 }
 
 const unfinishedCapacity = 4096
 
-func (u *unfinished) take(reference string) (progress, bool) {
+func (u *unfinished) take(m *notify.Message) (progress, bool) {
+	k := messageKey{m.AccountID, m.ID}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	p, ok := u.known[reference]
-	delete(u.known, reference)
+	p, ok := u.known[k]
+	delete(u.known, k)
 	return p, ok
 }
 
-func (u *unfinished) put(reference string, p progress) {
+func (u *unfinished) put(m *notify.Message, p progress) {
+	k := messageKey{m.AccountID, m.ID}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.known == nil {
-		u.known = map[string]progress{}
+		u.known = map[messageKey]progress{}
 	}
-	u.known[reference] = p
-	u.order = append(u.order, reference)
+	u.known[k] = p
+	u.order = append(u.order, k)
 	for len(u.order) > unfinishedCapacity {
 		delete(u.known, u.order[0])
 		u.order = u.order[1:]

@@ -1,96 +1,198 @@
 package smpp
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/linxGnu/gosmpp/data"
+
 	"rappel/notify"
+	"rappel/notify/segment"
 )
 
 // receiptText is what the text of a delivery receipt says. Fields it lacks are
-// empty; At is zero where the date is absent or can't be read.
+// empty; Done is zero where the date is absent or can't be read.
 type receiptText struct {
-	ID, Stat, Err string
+	ID, Stat, Err string // Stat in capitals
 	Done          time.Time
+}
+
+// receiptText reads the octets as a receipt's text. They are ASCII in practice, whatever
+// data_coding says; some gateways send UCS-2.
+func (d delivery) receiptText(zone *time.Location) receiptText {
+	octets := d.octets
+	if charset(d.coding) == data.UCS2Coding {
+		if text, err := segment.DecodeUCS2(octets); err == nil {
+			octets = []byte(text)
+		}
+	}
+	return parseReceipt(octets, zone)
 }
 
 // parseReceipt reads the text gateways put into receipts:
 //
 //	id:IIIIIIIIII sub:SSS dlvrd:DDD submit date:YYMMDDhhmm done date:YYMMDDhhmm stat:DDDDDDD err:E text:…
 //
-// in any order, any case, with dates of either length, in zone. ok is false when
-// it holds neither an id nor a stat, so that it is no receipt.
+// in any order, any case, with blanks around the colons or none, values in quotes or not,
+// dates of either length, in zone. What doesn't look so gives an empty result.
 //
 // Source: SMPP 3.4 appendix B, which leaves the format to the vendor.
-func parseReceipt(text string, zone *time.Location) (r receiptText, ok bool) {
-	if i := fieldAt(text, "text:"); i >= 0 {
-		text = text[:i] // the message's own words: whatever they look like, they aren't fields
+func parseReceipt(text []byte, zone *time.Location) (r receiptText) {
+	for i := 0; i < len(text); {
+		key, value := fieldAt(text, i)
+		if key == "" {
+			i = nextWord(text, i)
+			continue
+		}
+		if key == "text" {
+			break // the message's own words: whatever they look like, they aren't fields
+		}
+		word, end := valueAt(text, value)
+		switch {
+		case len(word) == 0:
+		case key == "id" && r.ID == "":
+			r.ID = clean(string(word))
+		case key == "stat" && r.Stat == "":
+			r.Stat = strings.ToUpper(clean(string(word)))
+		case key == "err" && r.Err == "":
+			r.Err = clean(string(word))
+		case key == "done" && r.Done.IsZero():
+			r.Done = parseDate(word, zone)
+		}
+		i = end
 	}
-	r.ID = field(text, "id:")
-	r.Stat = strings.ToUpper(field(text, "stat:"))
-	r.Err = field(text, "err:")
-	r.Done = parseDate(field(text, "done date:"), zone)
-	return r, r.ID != "" || r.Stat != ""
+	return r
 }
 
-// field returns the word after key, or "".
-func field(text, key string) string {
-	i := fieldAt(text, key)
-	if i < 0 {
-		return ""
+// receiptKeys are the fields a receipt may have, told apart by their first word.
+var receiptKeys = [...]struct {
+	key  string
+	date bool // a second word, "date", follows
+}{{"id", false}, {"stat", false}, {"err", false}, {"done", true}, {"submit", true}, {"sub", false}, {"dlvrd", false}, {"text", false}}
+
+// fieldAt returns the key of the field at text[i:], in lower case, and where its value
+// begins; "" where there is none.
+func fieldAt(text []byte, i int) (key string, value int) {
+	for _, k := range receiptKeys {
+		rest := text[i:]
+		if len(rest) <= len(k.key) || !sameWord(rest[:len(k.key)], k.key) {
+			continue
+		}
+		rest = rest[len(k.key):]
+		if k.date {
+			rest = bytes.TrimLeft(rest, blanks+"_")
+			if len(rest) < 4 || !sameWord(rest[:4], "date") {
+				continue
+			}
+			rest = rest[4:]
+		}
+		rest = bytes.TrimLeft(rest, blanks)
+		if len(rest) > 0 && rest[0] == ':' {
+			return k.key, len(text) - len(rest) + 1
+		}
 	}
-	value := text[i+len(key):]
-	if end := strings.IndexAny(value, blanks); end >= 0 {
-		value = value[:end]
+	return "", 0
+}
+
+// sameWord compares in any case; word is in lower case and ASCII.
+func sameWord(b []byte, word string) bool {
+	for i := range len(word) {
+		if b[i]|0x20 != word[i] {
+			return false
+		}
 	}
-	return value
+	return true
+}
+
+// valueAt returns the value that begins at or after text[i:], without quotes, and where
+// it ends. It is empty where another field follows at once.
+func valueAt(text []byte, i int) (value []byte, end int) {
+	for i < len(text) && isBlank(text[i]) {
+		i++
+	}
+	if i == len(text) {
+		return nil, i
+	}
+	if quote := text[i]; quote == '"' || quote == '\'' {
+		if n := bytes.IndexByte(text[i+1:], quote); n >= 0 && bytes.IndexAny(text[i+1:i+1+n], blanks) < 0 {
+			return text[i+1 : i+1+n], i + n + 2
+		}
+	}
+	if key, _ := fieldAt(text, i); key != "" {
+		return nil, i
+	}
+	end = i
+	for end < len(text) && !isBlank(text[end]) {
+		if isComma(text[end]) {
+			if key, _ := fieldAt(text, nextWord(text, end)); key != "" {
+				return text[i:end], end
+			}
+		}
+		end++
+	}
+	return bytes.TrimRight(text[i:end], ",;"), end
 }
 
 const blanks = " \t\r\n\x00"
 
-// fieldAt finds key, in any case, at the start of a word; -1 when there is none.
-func fieldAt(text, key string) int {
-	for i := 0; i+len(key) <= len(text); i++ {
-		if (i == 0 || strings.IndexByte(blanks, text[i-1]) >= 0) && strings.EqualFold(text[i:i+len(key)], key) {
-			return i
-		}
+func isBlank(b byte) bool { return strings.IndexByte(blanks, b) >= 0 }
+func isComma(b byte) bool { return b == ',' || b == ';' || b == '|' }
+
+// nextWord returns where the word after that at i begins.
+func nextWord(text []byte, i int) int {
+	for i < len(text) && !isBlank(text[i]) && !isComma(text[i]) {
+		i++
 	}
-	return -1
+	for i < len(text) && (isBlank(text[i]) || isComma(text[i])) {
+		i++
+	}
+	return i
 }
 
-func parseDate(s string, zone *time.Location) time.Time {
-	layout := map[int]string{10: "0601021504", 12: "060102150405", 14: "20060102150405"}[len(s)]
-	if layout == "" {
+func parseDate(b []byte, zone *time.Location) time.Time {
+	layout := ""
+	switch len(b) {
+	case 10:
+		layout = "0601021504"
+	case 12:
+		layout = "060102150405"
+	case 14:
+		layout = "20060102150405"
+	default:
 		return time.Time{}
 	}
-	t, err := time.ParseInLocation(layout, s, zone)
+	t, err := time.ParseInLocation(layout, string(b), zone)
 	if err != nil {
 		return time.Time{}
 	}
 	return t
 }
 
-// statuses by the word in a receipt's text. Five-letter stems, since some
-// gateways write them out (DELIVERED) or cut them.
+// statusOf reads the word in a receipt's text by its first five letters, since some
+// gateways write it out (DELIVERED) or cut it.
 //
-// Source: SMPP 3.4 appendix B; our own status per facts of the trade.
+// Source: SMPP 3.4 appendix B.
 func statusOf(stat string) (notify.Status, bool) {
-	for stem, status := range map[string]notify.Status{
-		"DELIV": notify.Delivered, "EXPIR": notify.Expired, "DELET": notify.NotDelivered, "UNDEL": notify.NotDelivered,
-		"ACCEP": notify.Sent, "ENROU": notify.Sent, "UNKNO": notify.Sent, "REJEC": notify.Rejected, "FAILE": notify.NotDelivered,
-		"BUFFE": notify.Sent,
-	} {
-		if strings.HasPrefix(stat, stem) {
-			return status, true
-		}
+	switch stat[:min(len(stat), 5)] {
+	case "DELIV":
+		return notify.Delivered, true
+	case "EXPIR":
+		return notify.Expired, true
+	case "DELET", "UNDEL", "FAILE":
+		return notify.NotDelivered, true
+	case "REJEC":
+		return notify.Rejected, true
+	case "ACCEP", "ENROU", "UNKNO", "BUFFE":
+		return notify.Sent, true
 	}
 	return notify.Sent, false
 }
 
-// statusOfState reads the TLV message_state. SMPP 3.4 §5.2.28.
+// statusOfState reads the optional parameter message_state. SMPP 3.4 §5.2.28.
 func statusOfState(state byte) (notify.Status, bool) {
 	switch state {
 	case 2:
@@ -110,13 +212,15 @@ func statusOfState(state byte) (notify.Status, bool) {
 // settleForm asks in which form the gateway writes ids, if d puts the question and
 // this process can't tell by the answers it has had itself: it may be new, or the
 // answer went to another.
-func (c *Carrier) settleForm(ctx context.Context, d delivery, in notify.Inbox) error {
+func (c *Carrier) settleForm(ctx context.Context, d delivery, text receiptText, in notify.Inbox) error {
+	if c.ids.certain() {
+		return nil
+	}
 	directory, ok := in.(notify.Directory)
 	if !ok {
 		return nil
 	}
-	text, _ := parseReceipt(d.text(c.cfg.Alphabet), c.cfg.Zone)
-	same, converted, puzzling := c.ids.puzzle(cstring(d.tlv(tagReceiptedID)), text.ID)
+	same, converted, puzzling := c.ids.puzzle(cstring(d.receiptedID), text.ID)
 	if !puzzling {
 		return nil
 	}
@@ -130,31 +234,27 @@ func (c *Carrier) settleForm(ctx context.Context, d delivery, in notify.Inbox) e
 
 // receipt builds what the Inbox gets from a deliver_sm that is one. ok is false
 // when it names no id.
-func (c *Carrier) receipt(d delivery) (r notify.Receipt, ok bool) {
-	// The text is ASCII in practice, whatever data_coding says; some send it as
-	// UCS-2, which decodes as such.
-	text, _ := parseReceipt(d.text(c.cfg.Alphabet), c.cfg.Zone)
-	tlvID := cstring(d.tlv(tagReceiptedID))
+func (c *Carrier) receipt(d delivery, text receiptText) (r notify.Receipt, ok bool) {
 	r = notify.Receipt{
-		Carrier: c.cfg.Name, CarrierID: c.ids.receipted(tlvID, text.ID),
+		Carrier: c.cfg.Name, CarrierID: c.ids.receipted(cstring(d.receiptedID), text.ID),
 		At: text.Done, Code: text.Err,
 		Recipient: d.from.e164(), Sender: d.to.sender(),
 	}
 	known := false
-	if state := d.tlv(tagMessageState); len(state) == 1 {
-		r.Status, known = statusOfState(state[0])
+	if len(d.state) == 1 {
+		r.Status, known = statusOfState(d.state[0])
 	}
 	if !known || r.Status == notify.Sent && text.Stat != "" {
 		if status, ok := statusOf(text.Stat); ok || !known {
 			r.Status = status
 		}
 	}
-	if e := d.tlv(tagNetworkError); len(e) == 3 && (r.Code == "" || strings.Trim(r.Code, "0") == "") {
-		if n := binary.BigEndian.Uint16(e[1:]); n != 0 {
+	if isZeros(r.Code) && len(d.networkError) == 3 {
+		if n := binary.BigEndian.Uint16(d.networkError[1:]); n != 0 {
 			r.Code = strconv.Itoa(int(n))
 		}
 	}
-	if strings.Trim(r.Code, "0") == "" {
+	if isZeros(r.Code) {
 		r.Code = ""
 	}
 	if r.Code == "" && r.Status != notify.Delivered {
@@ -163,7 +263,13 @@ func (c *Carrier) receipt(d delivery) (r notify.Receipt, ok bool) {
 	return r, r.CarrierID != ""
 }
 
+// isZeros reports whether a code says that there is no error.
+func isZeros(code string) bool { return strings.Trim(code, "0") == "" }
+
+// cstring returns a string that may end in a NUL.
 func cstring(b []byte) string {
-	s, _, _ := strings.Cut(string(b), "\x00")
-	return s
+	if end := bytes.IndexByte(b, 0); end >= 0 {
+		b = b[:end]
+	}
+	return clean(string(b))
 }

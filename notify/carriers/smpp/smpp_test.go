@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
-
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -81,6 +81,14 @@ func (c *clock) fire(t *testing.T, p Purpose, n int) {
 	}
 }
 
+// fireAll ends waits for p so many times, one after the other.
+func (c *clock) fireAll(t *testing.T, p Purpose, times int) {
+	t.Helper()
+	for range times {
+		c.fire(t, p, 1)
+	}
+}
+
 // rig is a carrier running against an SMSC.
 type rig struct {
 	smsc    *standin.SMSC
@@ -121,6 +129,9 @@ func closeSMSC(t *testing.T, s *standin.SMSC) {
 
 func attach(t *testing.T, in notify.Inbox, smsc *standin.SMSC, query string, c *clock) *rig {
 	t.Helper()
+	if !strings.Contains(query, "pause=") {
+		query = strings.TrimPrefix(query+"&pause=0", "&") // real time, which few tests are about
+	}
 	parsed, err := ParseURL(smsc.URL(query))
 	if err != nil {
 		t.Fatal(err)
