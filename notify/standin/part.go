@@ -1,12 +1,10 @@
 package standin
 
 import (
-	"encoding/binary"
-	"errors"
+	"bytes"
 	"strings"
 
 	"github.com/linxGnu/gosmpp/data"
-	"github.com/linxGnu/gosmpp/pdu"
 
 	"rappel/notify/segment"
 )
@@ -40,39 +38,16 @@ type Text struct {
 	Complete bool // false while a part is missing
 }
 
-func newPart(p *pdu.SubmitSM, latin1 bool) Part {
-	octets, err := p.Message.GetMessageData()
-	if err != nil {
-		octets = nil // never: the method only hands out what it holds
+// part copies p, which goes with its PDU.
+func (p *submission) part(id, user string, latin1 bool) Part {
+	return Part{
+		ID: id, User: user,
+		From: string(p.from.number), FromTON: p.from.ton, FromNPI: p.from.npi,
+		To: string(p.to.number), ToTON: p.to.ton, ToNPI: p.to.npi,
+		ESMClass: p.esmClass, Coding: p.coding, Registered: p.registered, Validity: string(p.validity),
+		Ref: p.ref, Total: p.total, Seq: p.seq, SAR: p.sar,
+		Octets: bytes.Clone(p.octets), Text: decode(p.coding, p.octets, latin1),
 	}
-	part := Part{
-		From: p.SourceAddr.Address(), FromTON: p.SourceAddr.Ton(), FromNPI: p.SourceAddr.Npi(),
-		To: p.DestAddr.Address(), ToTON: p.DestAddr.Ton(), ToNPI: p.DestAddr.Npi(),
-		ESMClass: p.EsmClass, Registered: p.RegisteredDelivery, Validity: p.ValidityPeriod,
-		Octets: octets, Total: 1, Seq: 1,
-	}
-	if enc := p.Message.Encoding(); enc != nil {
-		part.Coding = enc.DataCoding()
-	}
-	if payload, ok := p.OptionalParameters[pdu.TagMessagePayload]; ok {
-		part.Octets = payload.Data
-	}
-	for _, e := range p.Message.UDH() {
-		switch {
-		case e.ID == data.UDH_CONCAT_MSG_8_BIT_REF && len(e.Data) == 3:
-			part.Ref, part.Total, part.Seq = uint16(e.Data[0]), e.Data[1], e.Data[2]
-		case e.ID == data.UDH_CONCAT_MSG_16_BIT_REF && len(e.Data) == 4:
-			part.Ref, part.Total, part.Seq = binary.BigEndian.Uint16(e.Data), e.Data[2], e.Data[3]
-		}
-	}
-	ref, total, seq := p.OptionalParameters[pdu.TagSarMsgRefNum].Data, p.OptionalParameters[pdu.TagSarTotalSegments].Data,
-		p.OptionalParameters[pdu.TagSarSegmentSeqnum].Data
-	if len(ref) == 2 && len(total) == 1 && len(seq) == 1 {
-		part.SAR = true
-		part.Ref, part.Total, part.Seq = binary.BigEndian.Uint16(ref), total[0], seq[0]
-	}
-	part.Text = decode(part.Coding, part.Octets, latin1)
-	return part
 }
 
 func decode(coding byte, octets []byte, latin1 bool) string {
@@ -137,12 +112,3 @@ func Reassemble(parts []Part) []Text {
 	}
 	return texts
 }
-
-// rawCoding lets pdu.ShortMessage carry octets that are encoded already.
-type rawCoding byte
-
-var errRaw = errors.New("smsc: octets only")
-
-func (c rawCoding) Encode(string) ([]byte, error) { return nil, errRaw }
-func (c rawCoding) Decode([]byte) (string, error) { return "", errRaw }
-func (c rawCoding) DataCoding() byte              { return byte(c) }

@@ -6,12 +6,13 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/url"
-	"slices"
-	"strconv"
 	"sync"
 	"time"
+
+	"github.com/linxGnu/gosmpp/data"
 )
 
 // ReceiptForm says where a receipt carries its figures.
@@ -28,10 +29,17 @@ const (
 type SMSCConfig struct {
 	User, Password string // empty User: anybody may bind
 	HexIDs         bool   // ids are hexadecimal in answers and decimal in receipt texts
+	UpperIDs       bool   // hexadecimal digits in answers are capitals
+	PadIDs         int    // ids have at least so many digits, with zeros before
 	Receipts       ReceiptForm
-	LongDates      bool   // receipts say seconds too: YYMMDDhhmmss
-	Auto           string // stat of a receipt sent right after each answer, such as "DELIVRD"; "" = none
-	Latin1         bool   // the default alphabet (data_coding 0) is Latin-1 and not GSM-7
+	LongDates      bool          // receipts say seconds too: YYMMDDhhmmss
+	Auto           string        // stat of a receipt sent right after each answer, such as "DELIVRD"; "" = none. See also Plan
+	Latin1         bool          // the default alphabet (data_coding 0) is Latin-1 and not GSM-7
+	Version        byte          // interface version told at the bind, such as 0x33; 0 = not told
+	Window         int           // deliver_sm outstanding per bind; 0 = 1000
+	Retry          time.Duration // after which a deliver_sm refused for now comes again, in real time; 0 = with the next, or by Redeliver
+	Memory         Memory        // what is kept of what was accepted
+	Seed           uint64        // of everything at random
 	TLS            *tls.Config
 	Now            func() time.Time // dates of receipts; nil means time.Now
 }
@@ -44,20 +52,25 @@ type SMSC struct {
 	wg  sync.WaitGroup
 
 	mu         sync.Mutex
-	changed    chan struct{} // closed and replaced whenever something changes
+	changed    chan struct{} // closed and replaced when something changes, if watched
+	watched    bool
 	sessions   map[*session]struct{}
+	open       map[*session]struct{} // those whose writer goes on, too
+	receivers  []*session            // those bound that may receive
+	rng        *rand.Rand
 	lastID     uint64
-	parts      []Part
-	byID       map[string]int // index in parts
+	ledger     ledger
 	seen       int
 	binds      int
 	enquiries  int
 	faults     []*Fault
+	limit      limit
+	throttled  int
 	bindStatus uint32
 	deaf       bool
+	thaw       chan struct{} // not nil while frozen
 	held       []func()
-	waiting    []*delivery
-	acks       []Ack
+	outbox     outbox
 	closed     bool
 }
 
@@ -73,9 +86,16 @@ func NewSMSC(address string, cfg SMSCConfig) (*SMSC, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	if cfg.Window <= 0 {
+		cfg.Window = 1000
+	}
 	// Ids start where the hexadecimal form needs letters, so that a client which
 	// mixes the two forms up can't be right by luck.
-	s := &SMSC{cfg: cfg, ln: ln, lastID: 0xA0B0C0, sessions: map[*session]struct{}{}, byID: map[string]int{}, changed: make(chan struct{})}
+	s := &SMSC{
+		cfg: cfg, ln: ln, lastID: firstID, sessions: map[*session]struct{}{}, open: map[*session]struct{}{}, changed: make(chan struct{}),
+		rng: rand.New(rand.NewPCG(cfg.Seed, 1)), ledger: newLedger(cfg.Memory, cfg.Latin1),
+		outbox: outbox{plan: ReceiptPlan{Stat: cfg.Auto, Code: "000"}, queues: map[string]*queue{}, acks: map[uint32]int{}},
+	}
 	s.wg.Go(s.accept)
 	return s, nil
 }
@@ -97,10 +117,12 @@ func (s *SMSC) URL(query string) *url.URL {
 
 // Close ends all connections and returns when their goroutines have ended.
 func (s *SMSC) Close() error {
+	s.Freeze(false)
 	s.mu.Lock()
 	s.closed = true
 	s.held = nil
-	for c := range s.sessions {
+	s.outbox.stopTimers()
+	for c := range s.open {
 		c.close()
 	}
 	s.mu.Unlock()
@@ -118,23 +140,26 @@ func (s *SMSC) accept() {
 		if err != nil {
 			return // closed
 		}
-		c := &session{smsc: s, conn: conn, r: bufio.NewReaderSize(conn, 64<<10), w: bufio.NewWriterSize(conn, 64<<10), sent: map[int32]*delivery{}}
+		c := &session{smsc: s, conn: conn, r: bufio.NewReaderSize(conn, data.MAX_PDU_LEN), wake: make(chan struct{}, 1), sent: newOutstanding(s.cfg.Window)}
 		s.mu.Lock()
 		if s.closed {
 			s.mu.Unlock()
 			c.close()
 			return
 		}
-		s.sessions[c] = struct{}{}
+		s.sessions[c], s.open[c] = struct{}{}, struct{}{}
 		s.mu.Unlock()
 		s.wg.Go(c.serve)
+		s.wg.Go(c.write)
 	}
 }
 
 // touch tells those in Until that something changed. s.mu is held.
 func (s *SMSC) touch() {
-	close(s.changed)
-	s.changed = make(chan struct{})
+	if s.watched {
+		close(s.changed)
+		s.changed, s.watched = make(chan struct{}), false
+	}
 }
 
 // Until returns nil once done is true. It asks again whenever something
@@ -143,6 +168,7 @@ func (s *SMSC) Until(ctx context.Context, done func() bool) error {
 	for {
 		s.mu.Lock()
 		changed := s.changed
+		s.watched = true
 		s.mu.Unlock()
 		if done() {
 			return nil
@@ -154,30 +180,6 @@ func (s *SMSC) Until(ctx context.Context, done func() bool) error {
 		}
 	}
 }
-
-// Parts returns every accepted submit_sm in the order of acceptance.
-func (s *SMSC) Parts() []Part {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.parts)
-}
-
-// PartsFrom is Parts without the first n, for a reader that follows along.
-func (s *SMSC) PartsFrom(n int) []Part {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.parts[min(n, len(s.parts)):])
-}
-
-// Accepted returns how many submit_sm were accepted.
-func (s *SMSC) Accepted() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.parts)
-}
-
-// Texts returns what handsets would show, from the parts accepted so far.
-func (s *SMSC) Texts() []Text { return Reassemble(s.Parts()) }
 
 // Seen returns how many submit_sm arrived, whatever became of them.
 func (s *SMSC) Seen() int {
@@ -217,23 +219,4 @@ func (s *SMSC) Held() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.held)
-}
-
-// nextID hands out a message id in the form of answers. s.mu is held.
-func (s *SMSC) nextID() string {
-	s.lastID++
-	if s.cfg.HexIDs {
-		return strconv.FormatUint(s.lastID, 16)
-	}
-	return strconv.FormatUint(s.lastID, 10)
-}
-
-// receiptID turns an id as answered into the form receipt texts use.
-func (s *SMSC) receiptID(id string) string {
-	if s.cfg.HexIDs {
-		if n, err := strconv.ParseUint(id, 16, 64); err == nil {
-			return strconv.FormatUint(n, 10)
-		}
-	}
-	return id
 }

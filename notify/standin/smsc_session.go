@@ -3,14 +3,13 @@ package standin
 import (
 	"bufio"
 	"encoding/binary"
-	"errors"
-	"fmt"
-	"io"
 	"net"
+	"runtime"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/linxGnu/gosmpp/data"
-	"github.com/linxGnu/gosmpp/pdu"
 )
 
 // session is one connection of a client.
@@ -22,11 +21,13 @@ type session struct {
 	// Under smsc.mu.
 	bound, receives bool
 	user            string
-	sent            map[int32]*delivery // awaiting deliver_sm_resp
-	sequence        int32
+	sent            outstanding
 
-	wmu sync.Mutex
-	w   *bufio.Writer
+	omu    sync.Mutex
+	out    []byte        // for the writer
+	asleep bool          // the writer waits for wake
+	wake   chan struct{} // buffered
+	last   bool          // the reader has ended: the connection does when out is written
 }
 
 // close ends the connection; serve then tidies up.
@@ -37,244 +38,298 @@ func (c *session) close() {
 
 func (c *session) serve() {
 	defer c.end()
+	n := 0
 	for {
-		raw, err := readPDU(c.r)
+		raw, err := readPDU(c.r, n)
 		if err != nil {
 			return
 		}
+		n = len(raw)
+		c.unfrozen()
 		if !c.handle(raw) {
 			return
-		}
-		if c.r.Buffered() == 0 {
-			c.flush()
 		}
 	}
 }
 
-// end gives back what the client did not acknowledge.
+// unfrozen waits while the SMSC is frozen.
+func (c *session) unfrozen() {
+	c.smsc.mu.Lock()
+	thaw := c.smsc.thaw
+	c.smsc.mu.Unlock()
+	if thaw != nil {
+		<-thaw
+	}
+}
+
+// end gives back what the client did not acknowledge, in front of what waits.
 func (c *session) end() {
-	c.close()
+	c.omu.Lock()
+	c.last = true
+	c.rouse()
+	c.omu.Unlock()
 	s := c.smsc
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.sessions, c)
-	c.bound = false
-	for _, d := range c.sent {
-		s.waiting = append(s.waiting, d)
+	if i := slices.Index(s.receivers, c); i >= 0 {
+		s.receivers = slices.Delete(s.receivers, i, i+1)
 	}
-	c.sent = nil
+	c.bound = false
+	back := c.sent.all()
+	s.outbox.sent -= len(back)
+	for _, d := range back {
+		s.enqueue(d)
+	}
+	for user, q := range s.outbox.queues { // the old ones first again
+		old := 0
+		for _, d := range back {
+			if d.user == user {
+				old++
+			}
+		}
+		q.rotate(old)
+	}
+	s.pump()
 	s.touch()
 }
 
-// readPDU reads one PDU whole. Its error means that the stream can't be followed
-// any further.
-func readPDU(r *bufio.Reader) ([]byte, error) {
-	head, err := r.Peek(4)
-	if err != nil {
-		return nil, err
+// rotate brings the last n to the front.
+func (q *queue) rotate(n int) {
+	items := q.items[q.head:]
+	if n == 0 || n == len(items) {
+		return
 	}
-	n := binary.BigEndian.Uint32(head)
-	if n < data.PDU_HEADER_SIZE || n > data.MAX_PDU_LEN {
-		return nil, fmt.Errorf("smsc: PDU of %d octets", n)
+	turned := slices.Concat(items[len(items)-n:], items[:len(items)-n])
+	copy(items, turned)
+}
+
+// send hands a PDU to the writer.
+func (c *session) send(raw []byte) {
+	c.omu.Lock()
+	defer c.omu.Unlock()
+	c.out = append(c.out, raw...)
+	c.rouse()
+}
+
+// rouse wakes the writer. omu is held.
+func (c *session) rouse() {
+	if c.asleep {
+		c.asleep = false
+		c.wake <- struct{}{} // has room: the writer takes it before it sleeps again
 	}
-	raw := make([]byte, n)
-	_, err = io.ReadFull(r, raw)
-	return raw, err
+}
+
+// write runs the writer: everything that waits goes out in one piece. It closes the
+// connection when the reader has ended and nothing waits any more.
+func (c *session) write() {
+	defer func() {
+		c.close()
+		c.smsc.mu.Lock()
+		delete(c.smsc.open, c)
+		c.smsc.mu.Unlock()
+	}()
+	var buf []byte
+	for {
+		c.omu.Lock()
+		if len(c.out) == 0 {
+			last := c.last
+			c.asleep = !last
+			c.omu.Unlock()
+			if last {
+				return
+			}
+			<-c.wake
+			runtime.Gosched() // others are about to add to it
+			continue
+		}
+		buf, c.out = c.out, buf[:0]
+		c.omu.Unlock()
+		c.unfrozen()
+		if _, err := c.conn.Write(buf); err != nil {
+			return // the reader ends, too
+		}
+	}
 }
 
 // handle works on one PDU and reports whether the connection goes on.
 func (c *session) handle(raw []byte) bool {
-	header := pdu.ParseHeader([16]byte(raw[:16]))
-	p, err := pdu.CreatePDUFromCmdID(header.CommandID)
-	if err != nil {
-		c.nack(header.SequenceNumber, data.ESME_RINVCMDID)
-		return true
-	}
-	if err := p.Unmarshal(pdu.NewBuffer(raw)); err != nil && !(errors.Is(err, io.EOF) && header.CommandID < 0) {
-		// A response without a body is allowed; anything else is damaged.
-		c.nack(header.SequenceNumber, data.ESME_RINVCMDLEN)
-		return true
-	}
-	switch p := p.(type) {
-	case *pdu.BindRequest:
-		return c.bind(p)
-	case *pdu.SubmitSM:
-		return c.submit(p)
-	case *pdu.DeliverSMResp:
-		c.acknowledged(p)
-	case *pdu.GenericNack:
-		c.nacked(p)
-	case *pdu.EnquireLink:
+	id := data.CommandIDType(binary.BigEndian.Uint32(raw[4:]))
+	status := binary.BigEndian.Uint32(raw[8:])
+	sequence := int32(binary.BigEndian.Uint32(raw[12:]))
+	switch id {
+	case data.SUBMIT_SM:
+		p, err := parseSubmission(raw)
+		if err != nil {
+			c.nack(sequence, uint32(data.ESME_RINVCMDLEN))
+			return true
+		}
+		return c.submit(&p)
+	case data.DELIVER_SM_RESP, data.GENERIC_NACK:
+		c.acknowledged(sequence, status)
+	case data.BIND_RECEIVER, data.BIND_TRANSMITTER, data.BIND_TRANSCEIVER:
+		p, err := parseBind(raw)
+		if err != nil {
+			c.nack(sequence, uint32(data.ESME_RINVCMDLEN))
+			return true
+		}
+		return c.bind(id, sequence, p)
+	case data.ENQUIRE_LINK:
 		c.smsc.mu.Lock()
 		c.smsc.enquiries++
 		deaf := c.smsc.deaf
 		c.smsc.touch()
 		c.smsc.mu.Unlock()
 		if !deaf {
-			c.write(p.GetResponse())
+			c.send(beginPDU(nil, data.ENQUIRE_LINK_RESP, 0, sequence))
 		}
-	case *pdu.Unbind:
-		c.write(p.GetResponse())
-		c.flush()
+	case data.UNBIND:
+		c.send(beginPDU(nil, data.UNBIND_RESP, 0, sequence))
 		return false
-	case *pdu.UnbindResp:
+	case data.UNBIND_RESP:
 		return false
-	case *pdu.EnquireLinkResp:
+	case data.ENQUIRE_LINK_RESP:
 	default:
-		c.nack(header.SequenceNumber, data.ESME_RINVCMDID)
+		c.nack(sequence, uint32(data.ESME_RINVCMDID))
 	}
 	return true
 }
 
-func (c *session) bind(p *pdu.BindRequest) bool {
+func (c *session) bind(id data.CommandIDType, sequence int32, p bindPDU) bool {
 	s := c.smsc
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	status := s.bindStatus
 	switch {
 	case status != 0:
 	case c.bound:
 		status = uint32(data.ESME_RALYBND)
-	case s.cfg.User != "" && p.SystemID != s.cfg.User:
+	case s.cfg.User != "" && p.user != s.cfg.User:
 		status = uint32(data.ESME_RINVSYSID)
-	case s.cfg.User != "" && p.Password != s.cfg.Password:
+	case s.cfg.User != "" && p.password != s.cfg.Password:
 		status = uint32(data.ESME_RINVPASWD)
 	}
 	s.binds++
-	if status == 0 {
-		c.bound = true
-		c.user = p.SystemID
-		c.receives = p.BindingType != pdu.Transmitter
-	}
-	s.mu.Unlock()
-
-	resp := pdu.NewBindResp(*p)
-	resp.SystemID = "standin"
-	resp.CommandStatus = data.CommandStatusType(status)
+	defer s.touch() // after the answer, so that Bound means "the client may know"
+	resp := beginPDU(nil, id|-0x80000000, status, sequence)
 	if status != 0 {
-		// As many SMSCs do, a refusal is a header and nothing else.
-		c.writeRaw(headerOnly(resp.CommandID, status, resp.SequenceNumber))
-		c.flush()
-	} else {
-		c.write(resp)
-		c.flush()
-		s.Redeliver()
+		c.send(resp) // as many SMSCs do, a refusal is a header and nothing else
+		return false
 	}
-	s.mu.Lock()
-	s.touch() // after the answer, so that Bound means "the client may know"
-	s.mu.Unlock()
-	return status == 0
+	resp = append(resp, "standin\x00"...)
+	if s.cfg.Version != 0 {
+		resp = appendParameter(resp, tlvInterfaceVersion, s.cfg.Version)
+	}
+	c.send(endPDU(resp))
+	c.bound, c.user = true, p.user
+	if c.receives = id != data.BIND_TRANSMITTER; c.receives {
+		s.receivers = append(s.receivers, c)
+	}
+	s.redeliver()
+	return true
 }
 
-func (c *session) submit(p *pdu.SubmitSM) bool {
+func (c *session) submit(p *submission) bool {
 	s := c.smsc
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.seen++
+	defer s.touch()
 	if !c.bound {
-		s.touch()
-		s.mu.Unlock()
-		c.answer(p, "", uint32(data.ESME_RINVBNDSTS))
+		c.answer(p.sequence, nil, uint32(data.ESME_RINVBNDSTS))
 		return true
 	}
-	f := s.nextFault()
+	f := s.nextFault(p)
+	if f != nil && !f.takes() {
+		return c.refuse(p.sequence, f)
+	}
+	s.lastID++
+	var room [40]byte
+	id := s.cfg.appendID(room[:0], s.lastID)
+	s.ledger.add(p, id, c.user)
+	goesOn := true
 	if f == nil {
-		f = &Fault{Action: -1}
+		c.answer(p.sequence, id, 0)
+	} else {
+		goesOn = c.misbehave(p.sequence, id, f)
 	}
-	id := ""
-	refused := f.Action == Refuse || f.Action == Nack || f.Action == CutBefore || f.Action == WithholdError ||
-		f.Action == HeaderOnly && f.Status != 0
-	if !refused {
-		id = s.nextID()
-		part := newPart(p, s.cfg.Latin1)
-		part.ID, part.User = id, c.user
-		s.byID[id] = len(s.parts)
-		s.parts = append(s.parts, part)
-	}
-	switch f.Action {
-	case Withhold:
-		s.held = append(s.held, func() { c.answer(p, id, 0); c.flush() })
-	case WithholdError:
-		s.held = append(s.held, func() { c.answer(p, "", f.Status); c.flush() })
-	}
-	s.touch()
-	auto := s.cfg.Auto
-	s.mu.Unlock()
+	s.planned(p, s.lastID, c.user)
+	return goesOn
+}
 
+// refuse does what f says with a submit_sm that isn't accepted.
+func (c *session) refuse(sequence int32, f *Fault) bool {
 	switch f.Action {
-	case Withhold, WithholdError, Mute:
-		return true
-	case CutBefore, CutAfter:
-		return false
-	case Garbage:
-		c.writeRaw([]byte("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"))
-		c.flush()
-		return true
-	case GarbageBody:
-		raw := headerOnly(data.SUBMIT_SM_RESP, 0, p.SequenceNumber)
-		raw = append(raw, "no end of this id"...) // without its NUL
-		binary.BigEndian.PutUint32(raw, uint32(len(raw)))
-		c.writeRaw(raw)
-		return true
-	case HeaderOnly:
-		c.writeRaw(headerOnly(data.SUBMIT_SM_RESP, f.Status, p.SequenceNumber))
-		return true
-	case Nack:
-		c.nack(p.SequenceNumber, data.CommandStatusType(f.Status))
-		return true
 	case Refuse:
-		c.answer(p, "", f.Status)
-		return true
-	}
-	c.answer(p, id, 0)
-	if auto != "" {
-		s.Receipt(id, auto, "000")
+		c.answer(sequence, nil, f.Status)
+	case Nack:
+		c.nack(sequence, f.Status)
+	case HeaderOnly:
+		c.send(beginPDU(nil, data.SUBMIT_SM_RESP, f.Status, sequence))
+	case WithholdError:
+		status := f.Status
+		c.smsc.held = append(c.smsc.held, func() { c.answer(sequence, nil, status) })
+	case CutBefore:
+		c.close()
+		return false
+	case Swallow:
 	}
 	return true
 }
 
-func (c *session) answer(p *pdu.SubmitSM, id string, status uint32) {
-	resp := pdu.NewSubmitSMRespFromReq(p).(*pdu.SubmitSMResp)
-	resp.MessageID = id
-	resp.CommandStatus = data.CommandStatusType(status)
-	c.write(resp)
+// misbehave does what f says with a submit_sm that is accepted as id.
+func (c *session) misbehave(sequence int32, id []byte, f *Fault) bool {
+	switch f.Action {
+	case Withhold:
+		id := slices.Clone(id)
+		c.smsc.held = append(c.smsc.held, func() { c.answer(sequence, id, 0) })
+	case Slow:
+		id := slices.Clone(id)
+		time.AfterFunc(f.Delay, func() { c.answer(sequence, id, 0) })
+	case Twice:
+		c.answer(sequence, id, 0)
+		c.answer(sequence, id, 0)
+	case CutAfter:
+		c.close()
+		return false
+	case CutAnswered:
+		c.answer(sequence, id, 0)
+		return false
+	case CutInside:
+		resp := appendSubmitResp(nil, sequence, id, 0)
+		c.send(resp[:len(resp)/2])
+		return false
+	case Garbage:
+		c.send([]byte("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"))
+	case GarbageBody:
+		c.send(endPDU(append(beginPDU(nil, data.SUBMIT_SM_RESP, 0, sequence), "no end of this id"...)))
+	case HeaderOnly:
+		c.send(beginPDU(nil, data.SUBMIT_SM_RESP, 0, sequence))
+	case Mute:
+	}
+	return true
 }
 
-func (c *session) nack(sequence int32, status data.CommandStatusType) {
-	c.writeRaw(headerOnly(data.GENERIC_NACK, uint32(status), sequence))
+// answer sends a submit_sm_resp.
+func (c *session) answer(sequence int32, id []byte, status uint32) {
+	c.omu.Lock()
+	defer c.omu.Unlock()
+	c.out = appendSubmitResp(c.out, sequence, id, status)
+	c.rouse()
+}
+
+func appendSubmitResp(dst []byte, sequence int32, id []byte, status uint32) []byte {
+	at := len(dst)
+	dst = append(append(beginPDU(dst, data.SUBMIT_SM_RESP, status, sequence), id...), 0)
+	endPDU(dst[at:])
+	return dst
+}
+
+func (c *session) nack(sequence int32, status uint32) {
+	c.send(beginPDU(nil, data.GENERIC_NACK, status, sequence))
 }
 
 // requestUnbind sends an unbind. smsc.mu is held.
 func (c *session) requestUnbind() {
-	c.sequence++
-	p := pdu.NewUnbind()
-	p.SetSequenceNumber(c.sequence)
-	c.write(p)
-	c.flush()
-}
-
-func headerOnly(id data.CommandIDType, status uint32, sequence int32) []byte {
-	raw := make([]byte, 0, 64)
-	raw = binary.BigEndian.AppendUint32(raw, 16)
-	raw = binary.BigEndian.AppendUint32(raw, uint32(id))
-	raw = binary.BigEndian.AppendUint32(raw, status)
-	return binary.BigEndian.AppendUint32(raw, uint32(sequence))
-}
-
-func (c *session) write(p pdu.PDU) {
-	b := pdu.NewBuffer(nil)
-	p.Marshal(b)
-	c.writeRaw(b.Bytes())
-}
-
-// writeRaw buffers; a connection that is gone shows in the reader, so write
-// errors say nothing new.
-func (c *session) writeRaw(raw []byte) {
-	c.wmu.Lock()
-	defer c.wmu.Unlock()
-	_, _ = c.w.Write(raw)
-}
-
-func (c *session) flush() {
-	c.wmu.Lock()
-	defer c.wmu.Unlock()
-	_ = c.w.Flush() // see writeRaw
+	c.send(beginPDU(nil, data.UNBIND, 0, c.sent.sequence()))
 }
