@@ -2,6 +2,7 @@ package smpp
 
 import (
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -224,6 +225,49 @@ func TestIDs(t *testing.T) {
 		if got := ids.receipted(tt.tlv, tt.txt); (got == kept) != tt.same {
 			t.Errorf("%s: answered %q, receipted %q; want the same: %v", tt.name, kept, got, tt.same)
 		}
+	}
+}
+
+// A decimal id that was answered long ago may look like the hexadecimal form of one
+// answered lately. What most receipts say prevails.
+func TestIDs_chanceDoesNotMislead(t *testing.T) {
+	ids := ids{form: IDAuto}
+	for n := range 9000 {
+		ids.answered(strconv.Itoa(10000 + n)) // decimal, of which the first 808 are forgotten
+	}
+	ids.receipted("", "10000") // 0x2710, never answered
+	for n := range 40 {
+		if got, want := ids.receipted("", strconv.Itoa(12000+n)), strconv.Itoa(12000+n); got != want {
+			t.Fatalf("got %q, want %q", got, want)
+		}
+	}
+	ids.receipted("", "70000") // 0x11170 was answered, 70000 never
+	if ids.learned != IDHex {
+		t.Fatalf("learned %q: the case is none", ids.learned)
+	}
+	for n := range 2 * sureVotes {
+		got, want := ids.receipted("", strconv.Itoa(13000+n)), strconv.Itoa(13000+n)
+		if got != want {
+			t.Fatalf("after a misleading one: got %q, want %q", got, want)
+		}
+	}
+	if !ids.certain() || ids.recent != nil {
+		t.Error("not sure after many that said the same")
+	}
+	ids.answered("11170")
+	if got := ids.receipted("", "70000"); got != "70000" {
+		t.Errorf("once it is sure, a chance changed it: %q", got)
+	}
+}
+
+// Ids that are no numbers have nothing to learn from.
+func TestIDs_noNumbers(t *testing.T) {
+	ids := ids{form: IDAuto}
+	for range 10 {
+		ids.answered("7f3e-11aa")
+	}
+	if len(ids.recent) != 0 {
+		t.Errorf("%d remembered", len(ids.recent))
 	}
 }
 

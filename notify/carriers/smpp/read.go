@@ -89,10 +89,10 @@ func (l *link) answered(ctx context.Context, h header, raw []byte, in notify.Inb
 			o.err = &notify.SendError{Kind: notify.ErrUnknown, Err: errUnreadable}
 		}
 	}
-	late, isLate, known := l.answer(h.sequence, o)
 	if errors.Is(kind(o.status), notify.ErrThrottled) {
-		l.c.pause()
+		l.c.pause() // before the slot comes free
 	}
+	late, isLate, known := l.answer(h.sequence, o)
 	if !known {
 		log.WarnContext(ctx, "answer to nothing outstanding", slog.String("code", code(o.status)))
 		return

@@ -3,7 +3,10 @@ package smpp
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"net/url"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -81,6 +84,27 @@ func (c *clock) fire(t *testing.T, p Purpose, n int) {
 	}
 }
 
+// await returns once there are at least n waits for p.
+func (c *clock) await(t *testing.T, p Purpose, n int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for {
+		c.mu.Lock()
+		enough, changed := len(c.waiting[p]) >= n, c.changed
+		c.mu.Unlock()
+		if enough {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			t.Errorf("nobody waits for %q", p)
+			return
+		}
+	}
+}
+
 // fireAll ends waits for p so many times, one after the other.
 func (c *clock) fireAll(t *testing.T, p Purpose, times int) {
 	t.Helper()
@@ -121,6 +145,48 @@ func (r *rig) awaitBound(t *testing.T, n int) {
 	}
 }
 
+// awaitWritten returns once n parts are written and not answered.
+func (r *rig) awaitWritten(t *testing.T, n int) { awaitWritten(t, r.carrier, n) }
+
+func awaitWritten(t *testing.T, c *Carrier, n int) {
+	t.Helper()
+	awaitWindow(t, c, func(l *link) int { return l.window.n - len(l.queue) }, n)
+}
+
+// awaitQueued returns once n parts wait to be written.
+func awaitQueued(t *testing.T, c *Carrier, n int) {
+	t.Helper()
+	awaitWindow(t, c, func(l *link) int { return len(l.queue) }, n)
+}
+
+func awaitWindow(t *testing.T, c *Carrier, count func(*link) int, n int) {
+	t.Helper()
+	for t.Context().Err() == nil {
+		c.pool.mu.Lock()
+		links := slices.Clone(c.pool.links)
+		c.pool.mu.Unlock()
+		sum := 0
+		for _, l := range links {
+			l.mu.Lock()
+			sum += count(l)
+			l.mu.Unlock()
+		}
+		if sum == n {
+			return
+		}
+		runtime.Gosched()
+	}
+}
+
+func mustURL(t *testing.T, s string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
 func closeSMSC(t *testing.T, s *standin.SMSC) {
 	if err := s.Close(); err != nil {
 		t.Errorf("close the SMSC: %v", err)
@@ -128,6 +194,21 @@ func closeSMSC(t *testing.T, s *standin.SMSC) {
 }
 
 func attach(t *testing.T, in notify.Inbox, smsc *standin.SMSC, query string, c *clock) *rig {
+	t.Helper()
+	return attachWith(t, in, smsc, query, c, func(*Config) {})
+}
+
+func attachAt(t *testing.T, in notify.Inbox, smsc *standin.SMSC, query string, c *clock, now func() time.Time) *rig {
+	t.Helper()
+	return attachWith(t, in, smsc, query, c, func(cfg *Config) { cfg.Now = now })
+}
+
+func attachLogged(t *testing.T, in notify.Inbox, smsc *standin.SMSC, query string, c *clock, log *slog.Logger) *rig {
+	t.Helper()
+	return attachWith(t, in, smsc, query, c, func(cfg *Config) { cfg.Log = log })
+}
+
+func attachWith(t *testing.T, in notify.Inbox, smsc *standin.SMSC, query string, c *clock, change func(*Config)) *rig {
 	t.Helper()
 	if !strings.Contains(query, "pause=") {
 		query = strings.TrimPrefix(query+"&pause=0", "&") // real time, which few tests are about
@@ -140,6 +221,7 @@ func attach(t *testing.T, in notify.Inbox, smsc *standin.SMSC, query string, c *
 		c = newClock(WaitReconnect)
 	}
 	parsed.Wait, parsed.Backoff = c.wait, func(int) time.Duration { return 0 }
+	change(&parsed)
 	carrier, err := New(parsed)
 	if err != nil {
 		t.Fatal(err)
@@ -200,12 +282,14 @@ func TestConformance(t *testing.T) {
 		smsc  standin.SMSCConfig
 		query string
 	}{
-		"plain":          {query: "window=20"},
-		"two binds, SAR": {query: "window=3&binds=2&concat=sar"},
-		"hex":            {standin.SMSCConfig{HexIDs: true, Receipts: standin.ReceiptText, LongDates: true}, "id=hex"},
-		"learning hex":   {standin.SMSCConfig{HexIDs: true, Receipts: standin.ReceiptText}, "id=auto"},
-		"TLV only":       {standin.SMSCConfig{HexIDs: true, Receipts: standin.ReceiptTLV}, "id=hex"},
-		"window of one":  {query: "window=1"},
+		"plain":           {query: "window=20"},
+		"two binds, SAR":  {query: "window=3&binds=2&concat=sar"},
+		"hex":             {standin.SMSCConfig{HexIDs: true, Receipts: standin.ReceiptText, LongDates: true}, "id=hex"},
+		"learning hex":    {standin.SMSCConfig{HexIDs: true, Receipts: standin.ReceiptText}, "id=auto"},
+		"TLV only":        {standin.SMSCConfig{HexIDs: true, Receipts: standin.ReceiptTLV}, "id=hex"},
+		"window of one":   {query: "window=1"},
+		"padded capitals": {standin.SMSCConfig{HexIDs: true, UpperIDs: true, PadIDs: 10}, "id=hex&ref=16"},
+		"four binds":      {query: "window=10&binds=4&ref=16"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -241,9 +325,24 @@ func harness(cfg standin.SMSCConfig, query string) notifytest.Harness {
 	return notifytest.Harness{
 		PerPart: true,
 		Open: func(t *testing.T, in notify.Inbox) *notifytest.Gateway {
-			r := start(t, in, query, cfg, nil)
+			smsc, err := standin.NewSMSC("127.0.0.1:0", cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { closeSMSC(t, smsc) })
+			var log lines
+			r := attachLogged(t, in, smsc, query, nil, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+			r.awaitBound(t, r.carrier.cfg.Binds)
 			return &notifytest.Gateway{
 				Carrier: r.carrier,
+				Logged:  log.String,
+				Pending: func(t *testing.T) (ids []string) {
+					for _, p := range r.smsc.Parts() {
+						ids = append(ids, canonical(p.ID))
+					}
+					return ids
+				},
+				Release: func(*testing.T) { r.smsc.Release() },
 				Stage: func(t *testing.T, c notifytest.Case) {
 					switch f, ok := faults[c]; {
 					case ok:

@@ -1,0 +1,219 @@
+package smpp
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+
+	"rappel/notify"
+	"rappel/notify/notifytest"
+	"rappel/notify/standin"
+)
+
+// Every command_status that means something to us, over the wire.
+func TestSend_everyStatus(t *testing.T) {
+	t.Parallel()
+	var log lines
+	smsc, err := standin.NewSMSC("127.0.0.1:0", standin.SMSCConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeSMSC(t, smsc) })
+	r := attachLogged(t, notifytest.NewInbox(), smsc, "", nil, slog.New(slog.NewTextHandler(&log, nil)))
+	for status, want := range statusWant {
+		t.Run(code(status), func(t *testing.T) {
+			log.reset()
+			r.smsc.Fault(standin.Fault{Action: standin.Refuse, Status: status})
+			_, err := r.carrier.Send(t.Context(), message("geheim"))
+			if e := asSendError(t, err, want.kind); e.Code != code(status) || e.After != 0 {
+				t.Errorf("code %q after %v", e.Code, e.After)
+			}
+			if got := strings.Contains(log.String(), "level=ERROR"); got != want.alert {
+				t.Errorf("alert is %v, want %v: %s", got, want.alert, log.String())
+			}
+		})
+	}
+	if n := r.smsc.Accepted(); n != 0 {
+		t.Errorf("%d accepted", n)
+	}
+}
+
+var statusWant = map[uint32]struct {
+	kind  error
+	alert bool // our bug: somebody who can change this program should hear of it
+}{
+	0x01:  {notify.ErrRejected, true},            // RINVMSGLEN
+	0x02:  {notify.ErrRejected, true},            // RINVCMDLEN
+	0x03:  {notify.ErrRejected, true},            // RINVCMDID
+	0x04:  {notify.ErrTemporary, false},          // RINVBNDSTS
+	0x05:  {notify.ErrTemporary, false},          // RALYBND
+	0x08:  {notify.ErrTemporary, false},          // RSYSERR
+	0x0A:  {notify.ErrInvalidSender, false},      // RINVSRCADR
+	0x0B:  {notify.ErrInvalidDestination, false}, // RINVDSTADR
+	0x0D:  {notify.ErrMisconfigured, false},      // RBINDFAIL
+	0x0E:  {notify.ErrMisconfigured, false},      // RINVPASWD
+	0x0F:  {notify.ErrMisconfigured, false},      // RINVSYSID
+	0x14:  {notify.ErrThrottled, false},          // RMSGQFUL
+	0x15:  {notify.ErrMisconfigured, false},      // RINVSERTYP
+	0x43:  {notify.ErrRejected, true},            // RINVESMCLASS
+	0x45:  {notify.ErrRejected, false},           // RSUBMITFAIL
+	0x48:  {notify.ErrInvalidSender, true},       // RINVSRCTON
+	0x49:  {notify.ErrInvalidSender, true},       // RINVSRCNPI
+	0x50:  {notify.ErrInvalidDestination, true},  // RINVDSTTON
+	0x51:  {notify.ErrInvalidDestination, true},  // RINVDSTNPI
+	0x53:  {notify.ErrMisconfigured, false},      // RINVSYSTYP
+	0x58:  {notify.ErrThrottled, false},          // RTHROTTLED
+	0x59:  {notify.ErrNotAllowed, false},         // RPROVNOTALLWD
+	0x61:  {notify.ErrRejected, true},            // RINVSCHED
+	0x62:  {notify.ErrRejected, true},            // RINVEXPIRY
+	0x64:  {notify.ErrTemporary, false},          // RX_T_APPN
+	0x65:  {notify.ErrRejected, false},           // RX_P_APPN
+	0x66:  {notify.ErrRejected, false},           // RX_R_APPN
+	0xC0:  {notify.ErrRejected, true},            // RINVOPTPARSTREAM
+	0xFE:  {notify.ErrTemporary, false},          // RDELIVERYFAILURE
+	0xFF:  {notify.ErrTemporary, false},          // RUNKNOWNERR
+	0x400: {notify.ErrRejected, false},           // an operator's own
+}
+
+// A refused bind: which a person must mend, and which pass.
+func TestBind_everyStatus(t *testing.T) {
+	t.Parallel()
+	for status, lasting := range map[uint32]bool{
+		0x05: false, 0x08: false, 0x14: false, 0x58: false, 0x64: false, 0xFF: false,
+		0x0D: true, 0x0E: true, 0x0F: true, 0x53: true, 0x03: true,
+	} {
+		t.Run(code(status), func(t *testing.T) {
+			t.Parallel()
+			smsc, err := standin.NewSMSC("127.0.0.1:0", standin.SMSCConfig{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { closeSMSC(t, smsc) })
+			smsc.RefuseBinds(status)
+			clk := newClock()
+			r := attach(t, notifytest.NewInbox(), smsc, "", clk)
+			until(t, smsc, func() bool { return smsc.Binds() == 1 })
+			want := notify.ErrTemporary
+			if lasting {
+				want = notify.ErrMisconfigured
+			} else {
+				go clk.fire(t, WaitLink, 1)
+			}
+			_, err = r.carrier.Send(t.Context(), message("x"))
+			asSendError(t, err, want)
+		})
+	}
+}
+
+// Every status of a receipt, by its text, by its parameters, and by both.
+func TestReceipt_everyStatus(t *testing.T) {
+	t.Parallel()
+	want := map[string]notify.Status{
+		"DELIVRD": notify.Delivered, "UNDELIV": notify.NotDelivered, "DELETED": notify.NotDelivered, "EXPIRED": notify.Expired,
+		"REJECTD": notify.Rejected, "ENROUTE": notify.Sent, "ACCEPTD": notify.Sent, "UNKNOWN": notify.Sent,
+	}
+	for name, form := range map[string]standin.ReceiptForm{"both": standin.ReceiptBoth, "text": standin.ReceiptText, "TLV": standin.ReceiptTLV} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := notifytest.NewInbox()
+			r := start(t, in, "", standin.SMSCConfig{Receipts: form}, nil)
+			n := 0
+			for stat, status := range want {
+				s, err := r.carrier.Send(t.Context(), message(stat))
+				if err != nil {
+					t.Fatal(err)
+				}
+				errCode := "000"
+				if status != notify.Delivered && status != notify.Sent {
+					errCode = "027"
+				}
+				r.smsc.Receipt(s.IDs[0], stat, errCode)
+				n++
+				got := in.AwaitReceipts(t, n)[n-1]
+				if got.Status != status || got.CarrierID != s.IDs[0] {
+					t.Errorf("%s: got %v for %q, want %v for %q", stat, got.Status, got.CarrierID, status, s.IDs[0])
+				}
+				if errCode != "000" && strings.TrimLeft(got.Code, "0") != "27" {
+					t.Errorf("%s: code %q, want 27", stat, got.Code)
+				}
+			}
+		})
+	}
+}
+
+// Statuses as gateways abbreviate or write them out.
+func TestStatusOf(t *testing.T) {
+	t.Parallel()
+	for stat, want := range map[string]notify.Status{
+		"DELIVERED": notify.Delivered, "DELIV": notify.Delivered, "UNDELIVERABLE": notify.NotDelivered, "FAILED": notify.NotDelivered,
+		"REJECTED": notify.Rejected, "ACCEPTED": notify.Sent, "BUFFERED": notify.Sent, "EXPIRE": notify.Expired, "": notify.Sent, "DONE": notify.Sent, "D": notify.Sent,
+	} {
+		if got, _ := statusOf(stat); got != want {
+			t.Errorf("%q: got %v, want %v", stat, got, want)
+		}
+	}
+	for state, want := range map[byte]notify.Status{0: notify.Sent, 1: notify.Sent, 2: notify.Delivered, 3: notify.Expired, 4: notify.NotDelivered,
+		5: notify.NotDelivered, 6: notify.Sent, 7: notify.Sent, 8: notify.Rejected, 9: notify.Sent} {
+		if got, known := statusOfState(state); got != want || known != (state >= 1 && state <= 8) {
+			t.Errorf("state %d: got %v, %v", state, got, known)
+		}
+	}
+}
+
+// Ids however the gateway writes them in answers and receipts.
+func TestReceipt_idForms(t *testing.T) {
+	t.Parallel()
+	for i, cfg := range []standin.SMSCConfig{
+		{}, {PadIDs: 12}, {HexIDs: true}, {HexIDs: true, UpperIDs: true}, {HexIDs: true, UpperIDs: true, PadIDs: 10}, {HexIDs: true, PadIDs: 16},
+	} {
+		for _, form := range []standin.ReceiptForm{standin.ReceiptBoth, standin.ReceiptText, standin.ReceiptTLV} {
+			for _, id := range []IDForm{IDAuto, map[bool]IDForm{true: IDHex, false: IDDecimal}[cfg.HexIDs]} {
+				t.Run(fmt.Sprintf("%d/%d/%s", i, form, id), func(t *testing.T) {
+					t.Parallel()
+					cfg := cfg
+					cfg.Receipts, cfg.Auto = form, "DELIVRD"
+					in := notifytest.NewInbox()
+					r := start(t, in, "id="+string(id), cfg, nil)
+					var want []string
+					for n := range 3 * sureVotes / 2 { // until it is sure, and on
+						s, err := r.carrier.Send(t.Context(), message("x"))
+						if err != nil {
+							t.Fatal(err)
+						}
+						want = append(want, s.IDs...)
+						if got := in.AwaitReceipts(t, n+1)[n].CarrierID; got != want[n] {
+							t.Fatalf("receipt %d is for %q, answered was %q", n, got, want[n])
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
+// lines is a log in memory.
+type lines struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func (l *lines) reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.b.Reset()
+}
