@@ -98,11 +98,15 @@ func late(ctx context.Context, err error) error {
 	return err
 }
 
-func (c *Carrier) bind(conn net.Conn, transceiver bool) (*link, error) {
-	l := &link{
+func (c *Carrier) link(conn net.Conn) *link {
+	return &link{
 		c: c, conn: conn, r: bufio.NewReaderSize(conn, data.MAX_PDU_LEN), closed: make(chan struct{}), probe: make(chan struct{}, 1),
 		window: newRing(c.cfg.Window), wake: make(chan struct{}, 1), unbinding: make(chan struct{}), deliveries: make(chan job),
 	}
+}
+
+func (c *Carrier) bind(conn net.Conn, transceiver bool) (*link, error) {
+	l := c.link(conn)
 	kind := pdu.Transmitter
 	if transceiver {
 		kind = pdu.Transceiver

@@ -5,10 +5,13 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"log/slog"
 	"net"
 	"net/url"
 	"runtime"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/linxGnu/gosmpp/data"
 
@@ -317,35 +320,67 @@ func TestPeer_unbind(t *testing.T) {
 	p.ended(t)
 }
 
-// FuzzStream plays anything at all to a bound carrier: it must end the connection or go
-// on, and never hang or panic.
+// played is a connection on which a gateway's octets come, whatever we say.
+type played struct {
+	net.Conn // none: what isn't below isn't used
+	octets   io.Reader
+	closed   chan struct{}
+	once     sync.Once
+}
+
+func (p *played) Read(b []byte) (int, error) {
+	n, err := p.octets.Read(b)
+	if err == io.EOF {
+		return n, err
+	}
+	return n, nil
+}
+
+func (p *played) Write(b []byte) (int, error)      { return len(b), nil }
+func (p *played) Close() error                     { p.once.Do(func() { close(p.closed) }); return nil }
+func (p *played) SetWriteDeadline(time.Time) error { return nil }
+
+// FuzzStream plays anything at all to a bound link with parts under way: it must end, and
+// so must they.
 func FuzzStream(f *testing.F) {
 	pdu := func(id data.CommandIDType, status uint32, sequence int32, body string) []byte {
 		return append(appendHeader(nil, uint32(headerSize+len(body)), header{id, status, sequence}), body...)
 	}
 	f.Add(pdu(data.SUBMIT_SM_RESP, 0, 2, "7f\x00"))
 	f.Add(append(pdu(data.DELIVER_SM, 0, 1, deliverSM(4, 0, "id:1 stat:DELIVRD", "")), pdu(data.UNBIND, 0, 2, "")...))
-	f.Add(append(pdu(data.DELIVER_SM, 0, 1, deliverSM(0x40, 8, "\x05\x00\x03\x01\x02\x01\x00a", "")), pdu(data.GENERIC_NACK, 0, 2, "")...))
+	f.Add(append(pdu(data.DELIVER_SM, 0, 1, deliverSM(0x40, 8, "\x05\x00\x03\x01\x02\x01\x00a", "")), pdu(data.GENERIC_NACK, 0x58, 2, "")...))
+	f.Add(append(pdu(data.ENQUIRE_LINK, 0, 9, ""), pdu(data.QUERY_SM, 0, -1, "x")...))
 	f.Add([]byte("\x00\x00\x00\x10"))
+	cfg := DefaultConfig()
+	cfg.Address = "gateway.example:2775"
+	cfg.Wait = newClock(WaitDrain, WaitPeer, WaitParts).wait
 	f.Fuzz(func(t *testing.T, octets []byte) {
-		p := withPeer(t, notifytest.NewInbox(), "", "smsc\x00")
-		p.clock.mu.Lock()
-		for _, purpose := range []Purpose{WaitDrain, WaitPeer, WaitParts} {
-			p.clock.instant[purpose] = true
+		c, err := New(cfg)
+		if err != nil {
+			t.Fatal(err)
 		}
-		p.clock.mu.Unlock()
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() {
-			_, err := p.carrier.Send(ctx, message("x"))
-			done <- err
-		}()
-		_, _ = p.conn.Write(octets) // the carrier may have gone already
-		_ = p.conn.Close()
-		for p.carrier.Bound() > 0 && t.Context().Err() == nil {
-			runtime.Gosched()
+		l := c.link(&played{octets: bytes.NewReader(octets), closed: make(chan struct{})})
+		var open []*request
+		for i := range 3 {
+			r := newRequest().(*request)
+			r.link, r.raw = l, append(r.raw[:0], make([]byte, headerSize)...)
+			l.used++
+			if !l.register(r) {
+				t.Fatal("not registered")
+			}
+			l.mu.Lock()
+			r.written = i < 2
+			l.mu.Unlock()
+			open = append(open, r)
 		}
-		cancel() // it may wait for the next bind
-		<-done
+		if err := l.serve(t.Context(), notifytest.NewInbox(), slog.New(slog.DiscardHandler)); err == nil {
+			t.Error("it ended without a reason")
+		}
+		for _, r := range open {
+			<-r.done
+		}
+		if l.used != 0 || l.window.n != 0 {
+			t.Errorf("%d slots and %d requests are left", l.used, l.window.n)
+		}
 	})
 }

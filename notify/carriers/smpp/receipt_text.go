@@ -116,7 +116,7 @@ func valueAt(text []byte, i int) (value []byte, end int) {
 		return nil, i
 	}
 	if quote := text[i]; quote == '"' || quote == '\'' {
-		if n := bytes.IndexByte(text[i+1:], quote); n >= 0 && bytes.IndexAny(text[i+1:i+1+n], blanks) < 0 {
+		if n := bytes.IndexByte(text[i+1:], quote); n >= 0 && !bytes.ContainsAny(text[i+1:i+1+n], blanks) {
 			return text[i+1 : i+1+n], i + n + 2
 		}
 	}
