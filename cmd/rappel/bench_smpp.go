@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/jmoiron/sqlx"
-
 	"rappel/notify"
 	"rappel/notify/carriers/smpp"
 	"rappel/notify/standin"
@@ -43,27 +41,27 @@ const (
 	pace     = 20 * time.Millisecond
 )
 
-// arrivals counts messages that became DELIVERED, as it hears of them: a transaction that
-// is tried again is counted again.
-type arrivals struct{ n atomic.Int64 }
+// countingInbox is the desk, counting the receipts that are durable. Most of their messages
+// are DELIVERED by then; those whose acceptance wasn't recorded yet are a moment later.
+type countingInbox struct {
+	*notify.Desk
+	n atomic.Int64
+}
 
-// StatusChanged implements notify.Observer.
-func (a *arrivals) StatusChanged(_ context.Context, _ *sqlx.Tx, changes []notify.StatusChange) error {
-	n := 0
-	for _, c := range changes {
-		if c.To == notify.Delivered {
-			n++
-		}
+// Receipt implements notify.Inbox.
+func (i *countingInbox) Receipt(ctx context.Context, r notify.Receipt) error {
+	err := i.Desk.Receipt(ctx, r)
+	if err == nil {
+		i.n.Add(1)
 	}
-	a.n.Add(int64(n))
-	return nil
+	return err
 }
 
 // benchRoute is a running dispatcher with a carrier over SMPP and the SMSC at its end.
 type benchRoute struct {
-	smsc     *standin.SMSC
-	arrivals arrivals
-	stop     []func() error // in this order
+	smsc  *standin.SMSC
+	inbox *countingInbox
+	stop  []func() error // in this order
 }
 
 // openRoute starts everything. wrap may put something around the carrier.
@@ -87,16 +85,16 @@ func (e *benchEngine) openRoute(ctx context.Context, b *bench, query string, bin
 		return r, err
 	}
 	notifyConfig := e.config(b, wrap(c))
-	notifyConfig.Observer = &r.arrivals
 	desk, err := notify.NewDesk(notifyConfig)
 	if err != nil {
 		return r, err
 	}
+	r.inbox = &countingInbox{Desk: desk}
 	d, err := notify.NewDispatcher(notifyConfig)
 	if err != nil {
 		return r, err
 	}
-	r.serve(ctx, func(ctx context.Context) error { return c.Run(ctx, desk) })
+	r.serve(ctx, func(ctx context.Context) error { return c.Run(ctx, r.inbox) })
 	if err = r.smsc.Until(ctx, func() bool { return r.smsc.Bound() == binds }); err != nil {
 		return r, err
 	}
@@ -125,7 +123,7 @@ func (r *benchRoute) close() error {
 	return errors.Join(errs...)
 }
 
-// receipts waits until n more messages were delivered than from, as long as they move.
+// receipts waits until n more are durable than from, as long as they come.
 func (r *benchRoute) receipts(ctx context.Context, from, n int) error {
 	done := make(chan struct{})
 	watching, stop := context.WithCancel(ctx)
@@ -145,7 +143,7 @@ func (r *benchRoute) receipts(ctx context.Context, from, n int) error {
 	return waitMoving(ctx, done, r.count)
 }
 
-func (r *benchRoute) count() int { return int(r.arrivals.n.Load()) }
+func (r *benchRoute) count() int { return int(r.inbox.n.Load()) }
 
 func (b *bench) smpp(ctx context.Context) (s *benchSMPP, err error) {
 	e, err := b.newEngine(ctx, benchRound{accounts: b.Accounts})
@@ -245,7 +243,7 @@ func (e *benchEngine) explain(ctx context.Context, r *benchRoute, err error) err
 	return fmt.Errorf("%w; %d receipts not acknowledged, %d times one was refused", err, r.smsc.Undelivered(), refused)
 }
 
-// delivered waits until so many messages are: what was heard of may not be committed.
+// delivered waits until so many messages are.
 func (e *benchEngine) delivered(ctx context.Context, want int) error {
 	for try := 0; ; try++ {
 		counts, err := e.counts(ctx)
