@@ -3,13 +3,16 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -38,8 +41,11 @@ const (
 type chaosOrders struct {
 	DSN    string
 	Routes []string // URLs of the carriers, the first is the default
-	Owner  string
-	Ahead  time.Duration // of the real clock
+	// Asked is the URL where the last of them can be asked what it has. It serves the
+	// numbers that begin with chaosAskedNumbers.
+	Asked string
+	Owner string
+	Ahead time.Duration // of the real clock
 }
 
 // chaosDispatcher is a process with a Dispatcher, a Desk and carriers, until SIGTERM or
@@ -95,6 +101,9 @@ func chaosRun(ctx context.Context, text string, log *slog.Logger) error {
 		}
 		cfg.Carriers, sessions = append(cfg.Carriers, carrier), append(sessions, carrier)
 	}
+	last := len(cfg.Carriers) - 1
+	cfg.Carriers[last] = chaosFinder{cfg.Carriers[last].(*smpp.Carrier), o.Asked}
+	cfg.Routes = map[string]notify.Route{cfg.Carriers[last].Name(): {To: []string{chaosAskedNumbers}}}
 	d, err := notify.NewDispatcher(cfg)
 	if err != nil {
 		return err
@@ -118,6 +127,34 @@ func chaosRun(ctx context.Context, text string, log *slog.Logger) error {
 		}
 	}
 	return err
+}
+
+// chaosFinder is an SMPP carrier whose gateway can be asked, by HTTP, what it has.
+type chaosFinder struct {
+	*smpp.Carrier
+	url string
+}
+
+// Find implements notify.Finder.
+func (f chaosFinder) Find(ctx context.Context, m notify.Message, _ time.Time) (notify.Submission, bool, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, f.url+"?number="+strconv.Itoa(chaosNumber(m.Body)), nil)
+	if err != nil {
+		return notify.Submission{}, false, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return notify.Submission{}, false, err
+	}
+	defer resp.Body.Close()
+	switch resp.StatusCode {
+	case http.StatusNotFound:
+		return notify.Submission{}, false, nil
+	case http.StatusOK:
+		var s notify.Submission
+		err := json.NewDecoder(resp.Body).Decode(&s)
+		return s, err == nil, err
+	}
+	return notify.Submission{}, false, errors.New("the gateway can't say: " + resp.Status)
 }
 
 // chaosLedger is an Observer that keeps accounts of credits as a careful one would: held

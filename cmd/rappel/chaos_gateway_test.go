@@ -19,7 +19,7 @@ type chaosGateway struct {
 	name   string
 	smsc   *standin.SMSC
 	random *rand.Rand
-	silent func(part standin.Part) bool // nil, or says which parts never get a receipt
+	silent func(number int) bool // nil, or says which messages never get a receipt
 
 	parts    []standin.Part
 	verdicts map[string]string // by id: the stat of its last receipt
@@ -53,7 +53,7 @@ func newChaosGateway(t testing.TB, name string, random *rand.Rand, cfg standin.S
 func (g *chaosGateway) follow() {
 	for _, p := range g.smsc.PartsFrom(len(g.parts)) {
 		g.parts = append(g.parts, p)
-		if g.silent != nil && g.silent(p) {
+		if g.silent != nil && g.silent(chaosNumber(p.Text)) {
 			continue
 		}
 		stat := "DELIVRD"
@@ -150,6 +150,28 @@ func (g *chaosGateway) fault() {
 		f.Action, f.Status = standin.HeaderOnly, standin.StatusSystemError
 	}
 	g.smsc.Fault(f)
+}
+
+// find says which ids message n has here, as far as it has arrived in full.
+func (g *chaosGateway) find(n int) []string {
+	parts := map[uint16]map[int]string{} // by reference
+	for _, p := range g.smsc.Parts() {
+		if chaosNumber(p.Text) != n {
+			continue
+		}
+		if parts[p.Ref] == nil {
+			parts[p.Ref] = map[int]string{}
+		}
+		parts[p.Ref][int(p.Seq)] = p.ID
+		if len(parts[p.Ref]) == int(p.Total) {
+			var ids []string
+			for seq := 1; seq <= int(p.Total); seq++ {
+				ids = append(ids, parts[p.Ref][seq])
+			}
+			return ids
+		}
+	}
+	return nil
 }
 
 // A chaosCopy is one text of a message as a handset would put it together: the parts of

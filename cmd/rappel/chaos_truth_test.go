@@ -8,13 +8,6 @@ import (
 	"rappel/notify"
 )
 
-// chaosTruth says what a run may end with beyond the plain truth.
-type chaosTruth struct {
-	// Lost: receipts may be lost for good. Then policy resends a notification once that
-	// may have arrived, and a message may be given up that did.
-	Lost bool
-}
-
 // chaosEnd is what the tables say of a message at the end.
 type chaosEnd struct {
 	Number  int
@@ -30,8 +23,10 @@ type chaosEnd struct {
 
 var chaosStatuses = map[string]notify.Status{"DELIVRD": notify.Delivered, "UNDELIV": notify.NotDelivered, "REJECTD": notify.Rejected, "EXPIRED": notify.Expired}
 
-// verify compares what became of each message with what the gateways have.
-func (w *chaosWorld) verify(allow chaosTruth) {
+// verify compares what became of each message with what the gateways have. lost, which may
+// be nil, says whose receipts may be lost for good: then policy resends a notification that
+// may have arrived, once, and a message may be given up that did.
+func (w *chaosWorld) verify(lost func(number int) bool) {
 	w.t.Helper()
 	ends := w.ends()
 	copies := chaosCopies(w.t, w.gateways)
@@ -51,7 +46,7 @@ func (w *chaosWorld) verify(allow chaosTruth) {
 			w.t.Errorf("message %d is lost without a trace", n)
 			continue
 		}
-		for _, complaint := range w.judge(m, e, copies[n], texts, verdicts, allow) {
+		for _, complaint := range w.judge(m, e, copies[n], texts, verdicts, lost != nil && lost(n)) {
 			if wrong++; wrong <= 25 {
 				w.t.Errorf("message %d (%v, %d segments, account %d): %s\n  %v %q; heard %v; history %v; credits %v; refs %v\n  gateways have %v",
 					n, m.Kind, m.Segments, m.AccountID, complaint, e.Status, e.Reason, e.Changes, e.Events, e.Credits, e.Parts, copies[n])
@@ -70,7 +65,7 @@ func (w *chaosWorld) verify(allow chaosTruth) {
 }
 
 // judge returns what is wrong with message m.
-func (w *chaosWorld) judge(m *chaosMessage, e *chaosEnd, copies []chaosCopy, texts, verdicts map[string]string, allow chaosTruth) (complaints []string) {
+func (w *chaosWorld) judge(m *chaosMessage, e *chaosEnd, copies []chaosCopy, texts, verdicts map[string]string, lost bool) (complaints []string) {
 	bad := func(format string, args ...any) { complaints = append(complaints, fmt.Sprintf(format, args...)) }
 	whole, stats, certain := 0, map[notify.Status]bool{}, true
 	for _, c := range copies {
@@ -102,26 +97,26 @@ func (w *chaosWorld) judge(m *chaosMessage, e *chaosEnd, copies []chaosCopy, tex
 
 	// Once, or not at all.
 	switch {
-	case whole > 1 && (!allow.Lost || whole > 2 || resent != 1):
+	case whole > 1 && (!lost || whole > 2 || resent != 1):
 		bad("arrived %d times", whole)
 	case resent > 1:
 		bad("was resent %d times", resent)
 	case resent > 0 && m.Kind == notify.Marketing:
 		bad("an advertisement was resent")
-	case gaveUp && taken && !allow.Lost:
+	case gaveUp && taken && !lost:
 		bad("was given up, and arrived")
 	}
 
 	// The state is true.
 	known := e.Status == notify.Sent || len(e.Was) > 0 && hasStatus(e.Changes, notify.Sent)
 	switch {
-	case !known && taken && !allow.Lost:
+	case !known && taken && !lost:
 		bad("arrived, and nobody knows")
 	case known && !taken:
 		bad("counts as sent and never arrived")
-	case e.Status == notify.Sent && !allow.Lost:
+	case e.Status == notify.Sent && !lost:
 		bad("its receipts came, and it is still SENT")
-	case known && !allow.Lost && certain:
+	case known && !lost && certain:
 		// Delivered is what every part must be; one that fails makes the message fail.
 		if len(stats) == 1 || e.Status == notify.Delivered {
 			if len(stats) != 1 || !stats[e.Status] {

@@ -2,10 +2,14 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -29,8 +33,10 @@ const chaosBackLook = 10 * time.Millisecond
 const (
 	chaosWindow = 16
 	chaosBinds  = 2 // of each gateway
-	// What a killed process may leave unanswered: a window of each bind to two gateways.
-	chaosAllWindows = 2 * chaosBinds * chaosWindow
+	// What a killed process may leave unanswered: a window of each bind to three gateways.
+	chaosAllWindows = 3 * chaosBinds * chaosWindow
+	// chaosAskedNumbers go through the third gateway, which can be asked what it has.
+	chaosAskedNumbers = "+4178"
 )
 
 // chaosWorld is a PostgreSQL, two gateways and two dispatching processes, and what was
@@ -47,8 +53,9 @@ type chaosWorld struct {
 	figures  chaosFigures
 	begun    time.Time
 
-	mu     sync.Mutex // guards alive and figures
+	mu     sync.Mutex // guards alive, froze and figures
 	alive  [2]*chaosProcess
+	froze  bool           // a process of this round was stopped for a while
 	events sync.WaitGroup // what is being killed and started again
 
 	lastSeen int
@@ -56,8 +63,8 @@ type chaosWorld struct {
 
 // chaosFigures are what a run counts by itself; the rest it asks the database.
 type chaosFigures struct {
-	Kills, Crashes, Restarts, Cuts, Faults, Refusals, Stops int
-	MostUnanswered                                          int // after one kill
+	Kills, Freezes, Crashes, Restarts, Cuts, Faults, Refusals, Stops int
+	MostUnanswered                                                   int // after one kill
 }
 
 func newChaosWorld(t *testing.T, seed uint64) *chaosWorld {
@@ -80,11 +87,14 @@ func newChaosWorld(t *testing.T, seed uint64) *chaosWorld {
 	if _, err := w.db.Exec(chaosTables); err != nil {
 		t.Fatal(err)
 	}
-	for i, cfg := range []standin.SMSCConfig{{}, {HexIDs: true, Receipts: standin.ReceiptText, LongDates: true}} {
-		w.gateways = append(w.gateways, newChaosGateway(t, []string{"a", "b"}[i], rand.New(rand.NewPCG(seed, uint64(10+i))), cfg))
+	for i, cfg := range []standin.SMSCConfig{{}, {HexIDs: true, Receipts: standin.ReceiptText, LongDates: true}, {Receipts: standin.ReceiptTLV}} {
+		w.gateways = append(w.gateways, newChaosGateway(t, []string{"a", "b", "c"}[i], rand.New(rand.NewPCG(seed, uint64(10+i))), cfg))
 	}
 	w.procs = &chaosProcesses{dir: t.TempDir(), orders: chaosOrders{DSN: w.pg.dsn}}
-	for i, more := range []string{"", "&id=hex"} {
+	asked := httptest.NewServer(http.HandlerFunc(w.serveFind))
+	t.Cleanup(asked.Close)
+	w.procs.orders.Asked = asked.URL
+	for i, more := range []string{"", "&id=hex", ""} {
 		g := w.gateways[i]
 		w.procs.orders.Routes = append(w.procs.orders.Routes,
 			g.smsc.URL(fmt.Sprintf("name=%s&window=%d&binds=%d&timeout=1s&enquire=1s%s", g.name, chaosWindow, chaosBinds, more)).String())
@@ -166,6 +176,9 @@ func (w *chaosWorld) count(query string, args ...any) (n int) {
 func (w *chaosWorld) start(ahead time.Duration) {
 	w.t.Helper()
 	w.procs.orders.Ahead = ahead
+	w.mu.Lock()
+	w.froze = false
+	w.mu.Unlock()
 	w.clinic.setAhead(ahead)
 	for i := range w.alive {
 		p, err := w.procs.start()
@@ -206,6 +219,20 @@ func (w *chaosWorld) kill(i int) {
 	w.figures.Kills++
 	w.mu.Unlock()
 	w.events.Go(func() {
+		w.mu.Lock()
+		others := 0
+		for _, p := range w.alive {
+			if p != nil {
+				others++
+			}
+		}
+		w.mu.Unlock()
+		// What it sent is read to the end before it has a successor.
+		for _, g := range w.gateways {
+			for g.smsc.Bound() > others*chaosBinds && w.ctx.Err() == nil {
+				time.Sleep(chaosBackLook)
+			}
+		}
 		left := 0
 		if err := w.insist("look at claims", func() error {
 			return w.db.GetContext(w.ctx, &left, `SELECT COALESCE(sum(cardinality(message_ids)), 0) FROM claims WHERE owner = $1`, p.owner)
@@ -226,6 +253,66 @@ func (w *chaosWorld) kill(i int) {
 		}
 		w.figures.MostUnanswered = max(w.figures.MostUnanswered, left)
 	})
+}
+
+// freeze stops process i as a machine does that is moved or swaps, until its claims have
+// been taken from it, and lets it go on.
+func (w *chaosWorld) freeze(i int) {
+	w.mu.Lock()
+	p, other := w.alive[i], w.alive[1-i]
+	if p == nil || other == nil || w.froze {
+		w.mu.Unlock()
+		return
+	}
+	w.froze = true
+	w.figures.Freezes++
+	w.mu.Unlock()
+	if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		w.t.Errorf("freeze %s: %v", p.owner, err)
+	}
+	w.events.Go(func() {
+		for thaw := time.Now().Add(5 * chaosLease); time.Now().Before(thaw); time.Sleep(chaosBackLook) {
+			var n int
+			if err := w.insist("look at claims", func() error {
+				return w.db.GetContext(w.ctx, &n, `SELECT count(*) FROM claims WHERE owner = $1`, p.owner)
+			}); err != nil {
+				w.t.Error(err)
+			}
+			if n == 0 {
+				break // or it had none, and is only late
+			}
+		}
+		// By now it may have been killed.
+		_ = p.cmd.Process.Signal(syscall.SIGCONT)
+	})
+}
+
+// serveFind answers what the last gateway has. It can't say while a process that stood
+// still may yet submit what it had in hand.
+func (w *chaosWorld) serveFind(rw http.ResponseWriter, r *http.Request) {
+	n, err := strconv.Atoi(r.FormValue("number"))
+	w.mu.Lock()
+	froze := w.froze
+	alive := 0
+	for _, p := range w.alive {
+		if p != nil {
+			alive++
+		}
+	}
+	w.mu.Unlock()
+	g := w.gateways[len(w.gateways)-1]
+	if err != nil || froze || g.smsc.Bound() > alive*chaosBinds {
+		http.Error(rw, "ask later", http.StatusServiceUnavailable)
+		return
+	}
+	ids := g.find(n)
+	if ids == nil {
+		http.NotFound(rw, r)
+		return
+	}
+	if err := json.NewEncoder(rw).Encode(notify.Submission{IDs: ids}); err != nil {
+		w.t.Logf("a process was gone before it heard what the gateway has: %v", err)
+	}
 }
 
 // Receipts that crossed with their message's acceptance count as queued: a dispatcher has
@@ -357,6 +444,7 @@ type chaosMessage struct {
 	notify.NewMessage
 	ID        int64
 	Segments  int
+	OwnNumber bool // nobody before it had the same recipient
 	Withdrawn bool // and was told that it was in time
 	Asked     bool // withdrawal asked for, whatever came of it
 	Stopped   bool // the person wrote STOP to this sender
@@ -402,6 +490,15 @@ func (c *chaosClinic) setAhead(d time.Duration) {
 	c.ahead = d
 }
 
+// chaosRecipient is a phone of its own for each message; asked goes through the gateway
+// that can be asked.
+func chaosRecipient(number int, asked bool) string {
+	if asked {
+		return fmt.Sprintf("%s%07d", chaosAskedNumbers, number)
+	}
+	return fmt.Sprintf("+4179%07d", number)
+}
+
 // draw makes up the next message for account.
 func (c *chaosClinic) draw(account int64, number int) *chaosMessage {
 	enc, parts := segment.GSM7, 1
@@ -416,9 +513,10 @@ func (c *chaosClinic) draw(account int64, number int) *chaosMessage {
 	}
 	m := &chaosMessage{Segments: parts, NewMessage: notify.NewMessage{
 		AccountID: account, Kind: notify.Notification, Reference: fmt.Sprintf(chaosReference, number), Origin: notify.OriginReminder, OriginID: int64(number),
-		Recipient: fmt.Sprintf("+4179%07d", number), Sender: chaosAccounts[account-1], Body: chaosText(number, parts, enc),
+		Recipient: chaosRecipient(number, c.random.IntN(6) == 0), Sender: chaosAccounts[account-1], Body: chaosText(number, parts, enc),
 		Expires: c.now().Add(24 * time.Hour),
 	}}
+	m.OwnNumber = true
 	// The second account is one with campaigns, the others have few.
 	if c.random.IntN(10) < 2 || account == 2 {
 		m.Kind, m.Origin = notify.Marketing, notify.OriginCampaign
@@ -429,8 +527,8 @@ func (c *chaosClinic) draw(account int64, number int) *chaosMessage {
 	// Some people get texts of two clinics.
 	if before := number - 137; before >= 0 && c.random.IntN(30) == 0 {
 		c.mu.Lock()
-		if other := c.messages[before]; other.AccountID != account && other.Recipient == fmt.Sprintf("+4179%07d", before) {
-			m.Recipient = other.Recipient
+		if other := c.messages[before]; other.AccountID != account && other.OwnNumber {
+			m.Recipient, m.OwnNumber = other.Recipient, false
 		}
 		c.mu.Unlock()
 	}
