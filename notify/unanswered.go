@@ -18,6 +18,7 @@ type doubt struct {
 	Attempts    int        `db:"tries"`
 	Reason      Reason     `db:"reason"`
 	Resent      bool       `db:"resent"`
+	Partial     bool       `db:"partial"` // only some segments were accepted before
 	Origin      Origin     `db:"origin"`
 	OriginID    int64      `db:"origin_id"`
 	FreshUntil  *time.Time `db:"fresh_until"`
@@ -45,7 +46,8 @@ mine AS (
     RETURNING u.message_id, u.carrier, u.since)
 SELECT x.carrier, x.since, ` + messageColumns + `,
     COALESCE(s.attempts, 0) AS tries, COALESCE(s.reason, '') AS reason, COALESCE(s.reason = 'withdrawing', false) AS withdrawing,
-    EXISTS (SELECT 1 FROM message_events e WHERE e.account_id = $1 AND e.message_id = m.id AND e.what = 'resent') AS resent
+    EXISTS (SELECT 1 FROM message_events e WHERE e.account_id = $1 AND e.message_id = m.id AND e.what = 'resent') AS resent,
+    EXISTS (SELECT 1 FROM message_events e WHERE e.account_id = $1 AND e.message_id = m.id AND e.what = 'partial') AS partial
 FROM mine x JOIN messages m ON m.account_id = $1 AND m.id = x.message_id
 LEFT JOIN sent s ON s.account_id = $1 AND s.message_id = x.message_id
 ORDER BY x.since, m.id`
@@ -140,7 +142,9 @@ func (d *Dispatcher) decideTx(ctx context.Context, tx *sqlx.Tx, m doubt, found *
 		if err != nil {
 			return err
 		}
-		if fragment {
+		// What was completed by the second try, and never heard of, shows no more than its
+		// last segments either. Then nobody knows.
+		if fragment && !(m.Resent && m.Partial) {
 			m.Reason = ReasonPartial
 			if err := d.book.tellTx(ctx, tx, []happening{{m.ref(), now, WhatPartial, NotSent, ""}}); err != nil {
 				return err

@@ -350,6 +350,29 @@ func TestUnanswered_partialCompleted(t *testing.T) {
 	}
 }
 
+// It completes the text, and then nothing is heard of the rest: the segments it had brought
+// through before count with those that show up.
+func TestUnanswered_partialThenUnknown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	kinds := []error{notify.ErrThrottled, notify.ErrUnknown}
+	w.carrier.script = func(n int, m notify.Message) (notify.Submission, error) {
+		return notify.Submission{}, &notify.SendError{Kind: kinds[n], Partial: notify.Submission{IDs: []string{"first", "second"}}}
+	}
+	ref := w.enqueue(func(m *notify.NewMessage) { m.Body = strings.Repeat("0123456789", 40) })
+	d, desk := w.dispatcher(nil), w.desk()
+	for _, id := range []string{"first", "second", "third"} {
+		w.tick(d)
+		w.clock.Add(10 * time.Second)
+		w.tick(d)
+		w.receipt(desk, id, notify.Delivered, func(r *notify.Receipt) { r.Recipient, r.Sender = patient, "Praxis" })
+	}
+	w.wantStatus(ref, notify.Delivered, "")
+	if got := whats(w.get(ref)); got != "queued partial resent unanswered resolved receipt" {
+		t.Errorf("history %q", got)
+	}
+}
+
 // A text in three segments of which some may have been taken: only receipts of all three,
 // or the answers we had, are evidence. A phone shows nothing of a text with a segment missing.
 func TestUnanswered_segments(t *testing.T) {

@@ -94,6 +94,11 @@ func (w *chaosWorld) judge(m *chaosMessage, e *chaosEnd, copies []chaosCopy, tex
 		gaveUp = what == string(notify.WhatGaveUp)
 	}
 	taken := whole > 0
+	// What a second try completed, and nobody heard the end of since its process died, may
+	// be given up. Nothing tells it from a text of which the second try brought no more.
+	if whole == 1 && strings.Contains(strings.Join(e.Events, " "), "partial resent unanswered gave_up") {
+		lost = true
+	}
 
 	// Once, or not at all.
 	switch {
