@@ -66,4 +66,7 @@
 //     never delivers a reminder to somebody who already sits in the waiting room.
 //   - The number is decided when planning, texts are never needed when sending: the
 //     clerk reads no title, no place, no description.
+//   - What is over is deleted with its messages ([Archive]): reminders, promises and the
+//     numbers found, after the account's retention, counted from the appointment and not
+//     from the text. A promise outlives its appointment by a week at least.
 package reminders

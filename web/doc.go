@@ -25,5 +25,16 @@
 //     thousands; the next page goes on. Nothing of a title is kept in the clear for it.
 //   - An appointment that vanished stays in the list for a day, struck out, and for good
 //     where somebody got a text: whoever deleted it sees that it was noticed.
+//   - The log shows the last 30 days unless asked for more, and what is about one person
+//     or one appointment whole. Filters, counts, pages and exports read one and the same
+//     query string, so they can't disagree.
+//   - Exports are CSV by the letter of RFC 4180 for programs and XLSX for people: a CSV that
+//     opens well in one country's Excel doesn't in another's. A CSV leaves as it is read; a
+//     workbook is written to a temporary file first. 992,000 messages took 9 MB of heap as
+//     CSV and 48 MB as XLSX (72 MB of file).
+//   - A status says what happened, a reason why, and both what the reader can do; a test
+//     walks all of them in all languages, so a new one can't go unworded.
+//   - axe-core looks at every page in a real browser, light and dark, wide and narrow. It
+//     comes from npm into .cache, pinned by its hash, and is never part of the product.
 //   - A number on a page leads to the rows it counts; a test follows each of them.
 package web
