@@ -140,6 +140,7 @@ var (
 	ErrInvalidDestination = errors.New("notify: invalid destination")               // final
 	ErrInvalidSender      = errors.New("notify: invalid sender")                    // final
 	ErrNotAllowed         = errors.New("notify: carrier may not deliver it")        // final
+	ErrUndelivered        = errors.New("notify: carrier could not deliver it")      // final
 	ErrNoRoute            = errors.New("notify: no route to this destination")      // final on this carrier
 	ErrThrottled          = errors.New("notify: carrier is throttling")             // safe to retry; pause the route
 	ErrTemporary          = errors.New("notify: carrier can't take it now")         // safe to retry: it certainly did not accept

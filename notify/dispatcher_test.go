@@ -29,6 +29,7 @@ func TestDispatcher_outcomes(t *testing.T) {
 		{"no such number", refused(notify.ErrInvalidDestination), notify.InvalidDestination, notify.ReasonRefused, "queued failed", 1},
 		{"sender refused", refused(notify.ErrInvalidSender), notify.InvalidSender, notify.ReasonRefused, "queued failed", 1},
 		{"not allowed", refused(notify.ErrNotAllowed), notify.NotAllowed, notify.ReasonRefused, "queued failed", 1},
+		{"not delivered", refused(notify.ErrUndelivered), notify.NotDelivered, notify.ReasonRefused, "queued failed", 1},
 		{"no route", refused(notify.ErrNoRoute), notify.RouteNotAvailable, notify.ReasonRefused, "queued failed", 1},
 		{"throttled", refused(notify.ErrThrottled), notify.NotSent, notify.ReasonThrottled, "queued retry", 1},
 		{"temporary", refused(notify.ErrTemporary), notify.NotSent, notify.ReasonTemporary, "queued retry", 1},

@@ -83,6 +83,8 @@ func judge(it *item, s Submission, err error, now time.Time) (o outcome, p pause
 		final(InvalidSender, ReasonRefused)
 	case errors.Is(err, ErrNotAllowed):
 		final(NotAllowed, ReasonRefused)
+	case errors.Is(err, ErrUndelivered):
+		final(NotDelivered, ReasonRefused)
 	case errors.Is(err, ErrNoRoute):
 		o.verdict, o.status, o.reason, retryable = vFailover, RouteNotAvailable, ReasonRefused, true
 	case errors.Is(err, ErrMisconfigured):

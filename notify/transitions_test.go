@@ -228,6 +228,7 @@ var transitions = []transition{
 	{"claimed", "no such number", "INVALID_DESTINATION refused", (*stage).claimed, func(s *stage) { s.answer(refused(notify.ErrInvalidDestination)) }},
 	{"claimed", "sender refused", "INVALID_SENDER refused", (*stage).claimed, func(s *stage) { s.answer(refused(notify.ErrInvalidSender)) }},
 	{"claimed", "not allowed", "NOT_ALLOWED refused", (*stage).claimed, func(s *stage) { s.answer(refused(notify.ErrNotAllowed)) }},
+	{"claimed", "not delivered", "NOT_DELIVERED refused", (*stage).claimed, func(s *stage) { s.answer(refused(notify.ErrUndelivered)) }},
 	{"claimed", "opted out there", "NOT_ALLOWED opted_out", (*stage).claimed, func(s *stage) { s.answer(refused(notify.ErrOptedOut)) }},
 	{"claimed", "no route, and none behind", "ROUTE_NOT_AVAILABLE refused", (*stage).claimed, func(s *stage) { s.answer(refused(notify.ErrNoRoute)) }},
 	{"claimed", "no route, the next carrier accepts", "SENT", func(s *stage) { s.failover = true; s.claimed() }, func(s *stage) {

@@ -1,7 +1,6 @@
 package segment_test
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -23,11 +22,13 @@ func classes(n int) map[string][]string {
 	}
 	const ascii = "abcdefghijklmnopqrstuvwxyz     ABCDEFGH 0123456789.,:-"
 	out := map[string][]string{}
-	for range n {
+	for i := range n {
 		out["ascii120"] = append(out["ascii120"], fill(120, ascii))
 		out["german150"] = append(out["german150"], fill(150, ascii+ascii+"äöüßÄÖÜé"))
 		out["gsm400"] = append(out["gsm400"], fill(400, ascii+ascii+ascii+"äöüß€[]"))
 		out["emoji"] = append(out["emoji"], fill(150, ascii+strings.Repeat("😀👍🚀", 13)))
+		// In turns, so that any run of them is the mix.
+		out["mix"] = append(out["mix"], out["ascii120"][i], out["german150"][i], out["gsm400"][i], out["emoji"][i])
 	}
 	return out
 }
@@ -36,11 +37,6 @@ var sink int
 
 func BenchmarkMeasure(b *testing.B) {
 	by := classes(2500)
-	var mix []string
-	for _, name := range []string{"ascii120", "german150", "gsm400", "emoji"} {
-		mix = append(mix, by[name]...)
-	}
-	by["mix"] = mix
 	for _, name := range []string{"ascii120", "german150", "gsm400", "emoji", "mix"} {
 		b.Run(name, func(b *testing.B) { each(b, by[name], func(s string) { sink += segment.Measure(s).Segments }) })
 	}
@@ -48,11 +44,6 @@ func BenchmarkMeasure(b *testing.B) {
 
 func BenchmarkSplit(b *testing.B) {
 	by := classes(2500)
-	var mix []string
-	for _, name := range []string{"ascii120", "german150", "gsm400", "emoji"} {
-		mix = append(mix, by[name]...)
-	}
-	by["mix"] = mix
 	parts := make([]segment.Part, 0, segment.MaxParts)
 	for _, name := range []string{"ascii120", "german150", "gsm400", "emoji", "mix"} {
 		b.Run(name, func(b *testing.B) {
@@ -80,35 +71,4 @@ func each(b *testing.B, texts []string, f func(string)) {
 		f(texts[i%len(texts)])
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
-}
-
-func Example() {
-	fmt.Println(segment.Measure("Grüezi €"))
-	text, changes := segment.Smart("Ihr Termin – morgen…", segment.Typographic)
-	fmt.Println(text, len(changes))
-	// Output:
-	// {GSM-7 9 1 151}
-	// Ihr Termin - morgen... 2
-}
-
-// A curly apostrophe is outside GSM-7, so the whole body moves to UCS-2 and one
-// segment becomes two.
-func ExampleCount() {
-	plain := "Anna, it's time for your check-up: Tue 4 March 14:30, Harbour Dental. Reply C to confirm."
-	fmt.Println(segment.Count(plain))
-	fmt.Println(segment.Count(strings.ReplaceAll(plain, "'", "’")))
-	// Output:
-	// 1 GSM-7
-	// 2 UCS-2
-}
-
-func ExampleSplit() {
-	body := strings.Repeat("a", 152) + "€ is never cut in two"
-	_, parts := segment.Split(body, segment.Options{})
-	for _, p := range parts {
-		fmt.Println(p.Units, p.Text(body)[:3])
-	}
-	// Output:
-	// 152 aaa
-	// 22 €
 }

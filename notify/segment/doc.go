@@ -45,19 +45,21 @@
 //
 // # Speed
 //
-// Two shared cores of an AMD EPYC, Go 1.26, one core used, no allocation in
-// Measure. The classes are those of BenchmarkMeasure; the mix has equal shares.
+// One core of an AMD EPYC, Go 1.26, no allocation in Measure and AppendParts. Other work
+// ran on the machine, so these are the best of 60 short runs each. The classes are those of
+// the benchmarks; the mix has equal shares of them and 260 bytes a message on average.
 //
 //	go test -run xxx -bench . ./notify/segment
 //
 //	                          ns/message   messages/s
-//	Measure ASCII 120                 92   10,900,000
-//	Measure German 150               252    4,000,000
-//	Measure GSM-7 400                537    1,900,000
-//	Measure emoji 150                286    3,500,000
-//	Measure mix                      296    3,400,000
-//	AppendParts GSM-7 400          1,940      516,000
-//	AppendParts emoji 150          4,420      226,000
-//	Smart, nothing to do             103    9,800,000
-//	Smart, nine changes            5,130      195,000
+//	Measure ASCII 120                 55   18,200,000
+//	Measure German 150               359    2,800,000
+//	Measure GSM-7 400                693    1,440,000
+//	Measure emoji 150                589    1,700,000
+//	Measure mix                      436    2,290,000
+//	AppendParts GSM-7 400            756    1,320,000
+//	AppendParts emoji 150            626    1,600,000
+//	AppendParts mix                  442    2,260,000
+//	Smart, nothing to do              54   18,400,000
+//	Smart, nine changes            8,490      118,000
 package segment

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/http/httptest"
 	"net/url"
@@ -556,5 +557,26 @@ func TestSend_cannotBeWritten(t *testing.T) {
 		m.Recipient, m.Sender = tt.recipient, tt.sender
 		_, err := c.Send(t.Context(), m)
 		asSendError(t, err, tt.want)
+	}
+	_, err = c.Send(t.Context(), message(strings.Repeat("a", 255*153+1)))
+	if e := asSendError(t, err, notify.ErrRejected); !errors.Is(e, errLong) {
+		t.Errorf("256 parts: %v", err)
+	}
+}
+
+func TestCarrier_Rate(t *testing.T) {
+	t.Parallel()
+	for query, want := range map[string]float64{"": 0, "?rate=12.5": 12.5} {
+		cfg, err := ParseURL(mustURL(t, "smpp://gateway.example"+query))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Rate(); got != want {
+			t.Errorf("%q: rate %v, want %v", query, got, want)
+		}
 	}
 }

@@ -79,6 +79,8 @@ func kind(status uint32) error {
 		return notify.ErrInvalidSender
 	case data.ESME_RBINDFAIL, data.ESME_RINVPASWD, data.ESME_RINVSYSID, data.ESME_RINVSYSTYP, data.ESME_RINVSERTYP:
 		return notify.ErrMisconfigured
+	case data.ESME_RSUBMITFAIL:
+		return notify.ErrUndelivered
 	case data.ESME_RPROVNOTALLWD:
 		return notify.ErrNotAllowed
 	}

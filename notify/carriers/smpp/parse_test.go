@@ -304,6 +304,41 @@ func TestCutBody_agreesWithSegments(t *testing.T) {
 	})
 }
 
+// The memory forgets what is oldest, and not what was put again since.
+func TestUnfinished_forgetsTheOldest(t *testing.T) {
+	t.Parallel()
+	var u unfinished
+	m := func(id int64) *notify.Message { return &notify.Message{AccountID: 1, ID: id} }
+	u.put(m(1), progress{ref: 1})
+	u.put(m(2), progress{ref: 2})
+	if p, ok := u.take(m(1)); !ok || p.ref != 1 {
+		t.Fatalf("took %+v, %v", p, ok)
+	}
+	u.put(m(1), progress{ref: 3})
+	for id := range int64(unfinishedCapacity - 1) {
+		u.put(m(100+id), progress{})
+	}
+	if _, ok := u.take(m(2)); ok {
+		t.Error("the oldest is still known")
+	}
+	if p, ok := u.take(m(1)); !ok || p.ref != 3 {
+		t.Errorf("took %+v, %v, want what was put again", p, ok)
+	}
+}
+
+// Binds refused at once don't knock again together, nor ever more often than each half
+// second, nor later than a minute.
+func TestBackoff(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		attempt := rapid.IntRange(0, 1000).Draw(t, "attempt")
+		full := min(500*time.Millisecond<<min(attempt, 10), time.Minute)
+		if got := backoff(attempt); got > full || got < full/2 {
+			t.Fatalf("attempt %d waits %v, want %v to %v", attempt, got, full/2, full)
+		}
+	})
+}
+
 func TestReferences_lastFor256(t *testing.T) {
 	r := newReferences()
 	seen := map[byte]bool{}
@@ -321,7 +356,7 @@ func TestKind_namesEveryStatus(t *testing.T) {
 		0x00: nil, 0x58: notify.ErrThrottled, 0x14: notify.ErrThrottled, 0x08: notify.ErrTemporary, 0x64: notify.ErrTemporary,
 		0xFE: notify.ErrTemporary, 0xFF: notify.ErrTemporary, 0x0B: notify.ErrInvalidDestination, 0x50: notify.ErrInvalidDestination,
 		0x51: notify.ErrInvalidDestination, 0x0A: notify.ErrInvalidSender, 0x48: notify.ErrInvalidSender, 0x49: notify.ErrInvalidSender,
-		0x45: notify.ErrRejected, 0x66: notify.ErrRejected, 0x01: notify.ErrRejected, 0x43: notify.ErrRejected, 0x61: notify.ErrRejected,
+		0x45: notify.ErrUndelivered, 0x66: notify.ErrRejected, 0x01: notify.ErrRejected, 0x43: notify.ErrRejected, 0x61: notify.ErrRejected,
 		0x62: notify.ErrRejected, 0x0D: notify.ErrMisconfigured, 0x0E: notify.ErrMisconfigured, 0x0F: notify.ErrMisconfigured,
 		0x400: notify.ErrRejected,
 	} {

@@ -39,6 +39,8 @@ type progress struct {
 	ref uint16
 	ids []string // by part; "" = not taken
 	has []bool
+
+	count uint64 // when it was put
 }
 
 // unfinished remembers messages of which some parts were taken, so that the next
@@ -46,7 +48,14 @@ type progress struct {
 type unfinished struct {
 	mu    sync.Mutex
 	known map[messageKey]progress
-	order []messageKey
+	order []entry // oldest first; some are of messages completed or put again since
+	count uint64
+}
+
+// entry says that the message was put as the count-th.
+type entry struct {
+	messageKey
+	count uint64
 }
 
 // messageKey names a message of ours.
@@ -70,10 +79,14 @@ func (u *unfinished) put(m *notify.Message, p progress) {
 	if u.known == nil {
 		u.known = map[messageKey]progress{}
 	}
+	u.count++
+	p.count = u.count
 	u.known[k] = p
-	u.order = append(u.order, k)
+	u.order = append(u.order, entry{k, u.count})
 	for len(u.order) > unfinishedCapacity {
-		delete(u.known, u.order[0])
+		if oldest := u.order[0]; u.known[oldest.messageKey].count == oldest.count {
+			delete(u.known, oldest.messageKey)
+		}
 		u.order = u.order[1:]
 	}
 }

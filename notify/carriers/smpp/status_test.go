@@ -59,7 +59,7 @@ var statusWant = map[uint32]struct {
 	0x14:  {notify.ErrThrottled, false},          // RMSGQFUL
 	0x15:  {notify.ErrMisconfigured, false},      // RINVSERTYP
 	0x43:  {notify.ErrRejected, true},            // RINVESMCLASS
-	0x45:  {notify.ErrRejected, false},           // RSUBMITFAIL
+	0x45:  {notify.ErrUndelivered, false},        // RSUBMITFAIL
 	0x48:  {notify.ErrInvalidSender, true},       // RINVSRCTON
 	0x49:  {notify.ErrInvalidSender, true},       // RINVSRCNPI
 	0x50:  {notify.ErrInvalidDestination, true},  // RINVDSTTON
