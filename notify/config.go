@@ -21,6 +21,9 @@ type Config struct {
 	Window   Window           // nil: marketing may go at any hour
 	Observer Observer         // nil: nobody listens
 	Outbox   *Outbox          // Desk: confirms opt-outs by it; nil: they aren't confirmed
+	// Flights joins the Dispatcher and the Desk of a process; give both the same. nil: they
+	// know nothing of each other, which costs speed only.
+	Flights *Flights
 	// Count is told how many messages of a carrier took a new status, for statistics. A
 	// transaction that is rolled back and tried again counts twice. nil: nobody counts.
 	Count func(carrier string, to Status, n int)

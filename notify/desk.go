@@ -68,6 +68,17 @@ func (d *Desk) Receipt(ctx context.Context, r Receipt) error {
 		return fmt.Errorf("receipt: %w: no carrier id", ErrRequest)
 	}
 	a := &arrival{r: r, done: make(chan error, 1)}
+	d.enter(context.WithoutCancel(ctx), a)
+	select {
+	case err := <-a.done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err() // it may still be applied, which is harmless when it comes again
+	}
+}
+
+// enter puts a with those that wait to be written, and sees to it that somebody does.
+func (d *Desk) enter(ctx context.Context, a *arrival) {
 	d.mu.Lock()
 	d.waiting = append(d.waiting, a)
 	lead := d.busy == 0 || d.busy < deskServers && len(d.waiting) >= deskBatch/4
@@ -78,14 +89,23 @@ func (d *Desk) Receipt(ctx context.Context, r Receipt) error {
 	if lead {
 		// A goroutine of its own, since it goes on for those that come after r. It ends
 		// when nobody waits.
-		go d.serve(context.WithoutCancel(ctx))
+		go d.serve(ctx)
 	}
-	select {
-	case err := <-a.done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err() // it may still be applied, which is harmless when it comes again
+}
+
+// ready are those of batch that can be written. The others come again when the record
+// they wait for is made.
+func (d *Desk) ready(ctx context.Context, batch []*arrival) []*arrival {
+	if d.cfg.Flights == nil {
+		return batch
 	}
+	now := batch[:0:len(batch)]
+	for _, a := range batch {
+		if !d.cfg.Flights.park(refKey{a.r.Carrier, clean(a.r.CarrierID)}, func() { d.enter(ctx, a) }) {
+			now = append(now, a)
+		}
+	}
+	return now
 }
 
 // Known implements Directory. A message's ids are known once its acceptance is recorded,
@@ -113,8 +133,11 @@ func (d *Desk) serve(ctx context.Context) {
 			return
 		}
 		d.mu.Unlock()
+		if batch = d.ready(ctx, batch); len(batch) == 0 {
+			continue
+		}
 		err := d.apply(ctx, batch)
-		if err != nil && n > 1 && !passing(err) {
+		if err != nil && len(batch) > 1 && !passing(err) {
 			// One of them can't be stored. The others needn't suffer.
 			for _, a := range batch {
 				a.done <- d.apply(ctx, []*arrival{a})

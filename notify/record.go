@@ -46,6 +46,7 @@ func (d *Dispatcher) record(ctx context.Context, b *batch, outs []outcome) ([]*b
 		}
 		done[o.it.claim][o.it.ID] = true
 	}
+	defer d.cfg.Flights.landed(b.carrier(), outs)
 	defer func() { // recorded or not: nothing more comes of them here
 		for c, ids := range done {
 			for id := range ids {

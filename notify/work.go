@@ -207,6 +207,10 @@ func (d *Dispatcher) attempt(ctx context.Context, b *batch, it *item) outcome {
 	o, p, after := judge(it, s, err, now)
 	switch {
 	case o.verdict == vAccepted:
+		for i, id := range o.ids {
+			o.ids[i] = clean(id)
+		}
+		d.cfg.Flights.took(b.carrier(), o.ids)
 		b.lane.accepted()
 	case p != noPause:
 		d.pauseCarrier(ctx, b.lane, p, after, err)

@@ -102,7 +102,7 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, x extras) (a *app
 	a.clerk = reminders.NewClerk(reminders.ClerkConfig{DB: a.pools.owner, Verifier: a.syncer, Outbox: outbox, Now: a.now, Log: log, Lease: cfg.LeaseFor, Patience: x.patience})
 	notifyConfig := notify.Config{
 		DB: a.pools.dispatch, Carriers: a.carriers, Gate: reminders.NewGate(reminders.GateConfig{DB: a.pools.owner, Verifier: a.syncer, Log: log}),
-		Observer: planner, Count: a.metrics.count, Routes: a.routes, Now: a.now, Log: log,
+		Observer: planner, Count: a.metrics.count, Routes: a.routes, Flights: notify.NewFlights(), Now: a.now, Log: log,
 		Alarm: func(ctx context.Context, carrier string, err error) {
 			alarm(ctx, "carrier_misconfigured")
 			log.ErrorContext(ctx, "carrier refuses our configuration", slog.String("carrier", carrier), slog.Any("err", err))

@@ -108,7 +108,7 @@ func (e *benchEngine) close(ctx context.Context) error {
 // config is the dispatcher's and the desk's, as `rappel serve` makes it but for what the
 // flags say.
 func (e *benchEngine) config(b *bench, carriers ...notify.Carrier) notify.Config {
-	return notify.Config{DB: e.dispatch, Carriers: carriers, Workers: b.Workers, Batch: b.Batch, Log: b.log}
+	return notify.Config{DB: e.dispatch, Carriers: carriers, Workers: b.Workers, Batch: b.Batch, Log: b.log, Flights: notify.NewFlights()}
 }
 
 // cycle runs the three phases.
