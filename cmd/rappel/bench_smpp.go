@@ -72,7 +72,7 @@ func (e *benchEngine) openRoute(ctx context.Context, b *bench, query string, bin
 			err = errors.Join(err, r.close())
 		}
 	}()
-	if r.smsc, err = standin.NewSMSC("127.0.0.1:0", standin.SMSCConfig{Auto: "DELIVRD"}); err != nil {
+	if r.smsc, err = standin.NewSMSC("127.0.0.1:0", standin.SMSCConfig{Auto: "DELIVRD", Memory: standin.KeepNothing}); err != nil {
 		return r, err
 	}
 	cfg, err := smpp.ParseURL(r.smsc.URL(query))
@@ -234,12 +234,7 @@ func (e *benchEngine) explain(ctx context.Context, r *benchRoute, err error) err
 	for _, status := range slices.Sorted(maps.Keys(counts)) {
 		err = fmt.Errorf("%w; %d %s", err, counts[status], status)
 	}
-	refused := 0
-	for _, a := range r.smsc.Acks() {
-		if a.Status != 0 {
-			refused++
-		}
-	}
+	refused := r.smsc.Acked(0x64) + r.smsc.Acked(0x66) // for now, for good
 	return fmt.Errorf("%w; %d receipts not acknowledged, %d times one was refused", err, r.smsc.Undelivered(), refused)
 }
 

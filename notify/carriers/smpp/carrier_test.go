@@ -564,6 +564,24 @@ func TestSend_cannotBeWritten(t *testing.T) {
 	}
 }
 
+// What nobody waits for any more doesn't leave.
+func TestSend_contextEnded(t *testing.T) {
+	t.Parallel()
+	r := start(t, notifytest.NewInbox(), "", standin.SMSCConfig{}, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 50 {
+		_, err := r.carrier.Send(ctx, message("zu spät"))
+		asSendError(t, err, notify.ErrTemporary)
+	}
+	if _, err := r.carrier.Send(t.Context(), message("danach")); err != nil {
+		t.Fatal(err)
+	}
+	if n := r.smsc.Seen(); n != 1 {
+		t.Errorf("%d left, want 1", n)
+	}
+}
+
 func TestCarrier_Rate(t *testing.T) {
 	t.Parallel()
 	for query, want := range map[string]float64{"": 0, "?rate=12.5": 12.5} {

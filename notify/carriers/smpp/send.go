@@ -137,7 +137,11 @@ func (c *Carrier) failure(ctx context.Context, m *notify.Message, o outcome) *no
 //
 // slot is a link with a slot taken, or nil to wait for one.
 func (c *Carrier) begin(ctx context.Context, slot *link, m *notify.Message, l *letter, i int, ref uint16) (*request, *notify.SendError) {
-	if err := c.throttle(ctx); err != nil {
+	err := ctx.Err()
+	if err == nil {
+		err = c.throttle(ctx)
+	}
+	if err != nil {
 		if slot != nil {
 			c.pool.release(slot)
 		}
