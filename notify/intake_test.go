@@ -62,9 +62,9 @@ type answer struct {
 	err error
 }
 
-// together has n callers wait at once behind a first one that is being written, lets the
+// together has all of rest wait at once behind a first one that is being written, lets the
 // writer go on and returns their answers.
-func together(t *testing.T, i *notify.Intake, release func(), first notify.NewMessage, rest []notify.NewMessage) []answer {
+func together(t *testing.T, i *notify.Intake, begun <-chan struct{}, release func(), first notify.NewMessage, rest []notify.NewMessage) []answer {
 	t.Helper()
 	out := make([]answer, len(rest))
 	var wg sync.WaitGroup
@@ -73,6 +73,7 @@ func together(t *testing.T, i *notify.Intake, release func(), first notify.NewMe
 			t.Errorf("the first: %v", err)
 		}
 	})
+	<-begun
 	for n, m := range rest {
 		wg.Go(func() { out[n].Enqueued, out[n].err = i.Enqueue(t.Context(), m) })
 	}
@@ -166,7 +167,7 @@ func TestIntake_sharesTransactions(t *testing.T) {
 	for n := range 60 {
 		rest = append(rest, w.message(func(m *notify.NewMessage) { m.AccountID = int64(1 + n%2) }))
 	}
-	answers := together(t, i, func() { <-begun; release() }, w.message(nil), rest)
+	answers := together(t, i, begun, release, w.message(nil), rest)
 	ids := map[int64]bool{}
 	for n, a := range answers {
 		if a.err != nil || a.Duplicate || ids[a.ID] {
@@ -216,7 +217,7 @@ func TestIntake_oneBadMessage(t *testing.T) {
 					}
 				}))
 			}
-			for n, a := range together(t, i, func() { <-begun; release() }, w.message(nil), rest) {
+			for n, a := range together(t, i, begun, release, w.message(nil), rest) {
 				switch {
 				case n == 17 && !errors.Is(a.err, tt.want):
 					t.Errorf("the bad one: %v, want %v", a.err, tt.want)
