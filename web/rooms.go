@@ -57,6 +57,8 @@ type Rooms struct {
 	Settings  *reminders.SettingsStore
 	Planned   *reminders.Store
 	Messages  *notify.Store
+	// Unsubscriber is behind the links in marketing texts; nil: there are none.
+	Unsubscriber *notify.Unsubscriber
 }
 
 // noticeRow is a problem somebody at the clinic can solve.
