@@ -25,6 +25,7 @@ import (
 	"rappel/notify/carriers/smsmode"
 	"rappel/notify/carriers/smsup"
 	"rappel/notify/carriers/twilio"
+	"rappel/notify/links"
 	"rappel/reminders"
 	"rappel/web"
 	"rappel/web/accounts"
@@ -42,6 +43,7 @@ type app struct {
 	sandbox    *sandbox.Carrier        // nil unless configured
 	desk       *notify.Desk
 	dispatcher *notify.Dispatcher
+	holds      *notify.Holds
 	syncer     *calendars.Syncer
 	clerk      *reminders.Clerk
 	purger     *notify.Purger
@@ -89,7 +91,11 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, x extras) (a *app
 	if a.carriers, err = a.buildCarriers(cfg.Carriers); err != nil {
 		return nil, err
 	}
-	outbox := notify.NewOutbox(a.now)
+	policy, err := a.policy(secret)
+	if err != nil {
+		return nil, err
+	}
+	outbox := notify.NewPolicyOutbox(a.now, policy)
 
 	// reminders and calendars know each other through small interfaces only.
 	a.calendars = calendars.NewStore(a.pools.owner, seal)
@@ -102,7 +108,7 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, x extras) (a *app
 	a.clerk = reminders.NewClerk(reminders.ClerkConfig{DB: a.pools.owner, Verifier: a.syncer, Outbox: outbox, Now: a.now, Log: log, Lease: cfg.LeaseFor, Patience: x.patience})
 	notifyConfig := notify.Config{
 		DB: a.pools.dispatch, Carriers: a.carriers, Gate: reminders.NewGate(reminders.GateConfig{DB: a.pools.owner, Verifier: a.syncer, Log: log}),
-		Observer: planner, Count: a.metrics.count, Routes: a.routes, Flights: notify.NewFlights(), Now: a.now, Log: log,
+		Window: policy, Outbox: outbox, Observer: planner, Count: a.metrics.count, Routes: a.routes, Flights: notify.NewFlights(), Now: a.now, Log: log,
 		Alarm: func(ctx context.Context, carrier string, err error) {
 			alarm(ctx, "carrier_misconfigured")
 			log.ErrorContext(ctx, "carrier refuses our configuration", slog.String("carrier", carrier), slog.Any("err", err))
@@ -113,6 +119,9 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, x extras) (a *app
 		return nil, err
 	}
 	if a.desk, err = notify.NewDesk(notifyConfig); err != nil {
+		return nil, err
+	}
+	if a.holds, err = notify.NewHolds(notify.HoldsConfig{DB: a.pools.owner, Policy: policy, Observer: notifyConfig.Observer, Now: a.now, Log: log}); err != nil {
 		return nil, err
 	}
 
@@ -136,10 +145,19 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, x extras) (a *app
 			Calendars: webStore, Connector: calendars.NewConnector(calendarsConfig), Planner: webPlanner,
 			Templates: reminders.NewTemplates(a.pools.web, a.now), Rules: reminders.NewRules(a.pools.web, a.now, webPlanner, a.syncer),
 			Settings: reminders.NewSettings(a.pools.web, a.now, webPlanner), Planned: reminders.NewStore(a.pools.web),
-			Messages: notify.NewStore(a.pools.web),
+			Messages: notify.NewStore(a.pools.web), Unsubscriber: notify.NewUnsubscriber(a.pools.owner, outbox),
 		},
 	})
 	return a, err
+}
+
+// policy is what may be sent where, when and as whom, with links to our own page.
+func (a *app) policy(secret []byte) (*notify.Policy, error) {
+	l, err := links.New(a.cfg.linkBase(), secret)
+	if err != nil {
+		return nil, fmt.Errorf("RAPPEL_LINK_BASE: %w", err)
+	}
+	return notify.NewPolicy(notify.PolicyConfig{DB: a.pools.owner, Now: a.now, Links: l, Service: a.cfg.StopService})
 }
 
 // ready is what /readyz answers: the database is there and has our schema.
@@ -317,7 +335,7 @@ func (a *app) services(r roles, listener net.Listener) []service {
 				all = append(all, service{"carrier " + c.Name(), func(ctx context.Context) error { return s.Run(ctx, a.desk) }})
 			}
 		}
-		all = append(all, service{"dispatch", a.dispatcher.Run})
+		all = append(all, service{"dispatch", a.dispatcher.Run}, service{"holds", a.holds.Run})
 	}
 	if r.remind {
 		all = append(all, service{"remind", a.clerk.Run}, service{"purge", a.purger.Run})

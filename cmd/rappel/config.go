@@ -25,6 +25,9 @@ type Config struct {
 	Keyset   string `env:"RAPPEL_KEYSET" placeholder:"JSON|FILE" help:"Tink keyset (AEAD) that seals tokens and calendar texts: the JSON itself or a file's path. Make one with 'rappel keyset create'."`
 	Carriers string `env:"RAPPEL_CARRIERS" placeholder:"URL,…" help:"SMS carriers as URLs, separated by commas or spaces, the first is the default: smpp://user:pass@host:2775?window=50&rate=200&binds=2, twilio://SID:TOKEN@api.twilio.com, smsup://TOKEN@api.smsup.ch?hook=SECRET, smsmode://KEY@rest.smsmode.com, sandbox://."`
 
+	LinkBase    string `env:"RAPPEL_LINK_BASE" placeholder:"HOST/PATH" help:"What unsubscribe links in marketing texts begin with; it must lead to this web's /u/. Up to nine characters with the slash behind, such as rpl.ch/u, keep STOP and link at 26. Default: the public URL and /u."`
+	StopService string `env:"RAPPEL_STOP_SERVICE" placeholder:"NAME" help:"STOP service that the carriers' operator runs, such as no-sms.eu: its short form then replaces the link wherever it serves. Default: none."`
+
 	GoogleClientID     string `env:"RAPPEL_GOOGLE_CLIENT_ID" help:"OAuth client id at Google; empty turns Google off."`
 	GoogleClientSecret string `env:"RAPPEL_GOOGLE_CLIENT_SECRET" help:"OAuth client secret at Google."`
 	GoogleAuthURL      string `env:"RAPPEL_GOOGLE_AUTH_URL" placeholder:"URL" help:"Authorization endpoint. Default: Google's own."`
@@ -166,6 +169,14 @@ func (c *Config) validate() error {
 func isHTTP(raw string) bool {
 	u, err := url.Parse(raw)
 	return err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
+}
+
+// linkBase is what unsubscribe links begin with.
+func (c *Config) linkBase() string {
+	if c.LinkBase != "" {
+		return c.LinkBase
+	}
+	return c.BaseURL + "/u"
 }
 
 // secure reports whether the web is reached over HTTPS.

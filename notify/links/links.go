@@ -61,7 +61,14 @@ func New(base string, key []byte) (Links, error) {
 			return Links{}, fmt.Errorf("%w: %q costs more than a character of a text", ErrBase, base[i])
 		}
 	}
-	return Links{base: base, size: min(max(linkLength-len(base), tokenLeast), tokenMost), key: slices.Clone(key)}, nil
+	return Links{base: base, size: min(max(linkLength-len(base), tokenLeast), tokenMost), key: derived(key)}, nil
+}
+
+// derived is a key of our own, since others make keyed hashes with the same.
+func derived(key []byte) []byte {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte("rappel unsubscribe links"))
+	return mac.Sum(nil)
 }
 
 // Length is how many characters a link has.
