@@ -15,6 +15,11 @@
 //     numbers with the same lanes, in order of preference.
 //   - Traffic is either urgent, which are notifications, or bulk, which is marketing. Each
 //     is due work of its own kind, claimed by itself, with its part of a lane's window.
+//   - The rules are rows: by country of the recipient and instant, what is allowed and
+//     what is delivered. A [Policy] is the rules, the account's settings, and what follows
+//     from them for a message: its sender, its suffix, its hour.
+//   - A suffix is what marketing says at its end about refusing further texts.
+//   - A held message waits for somebody's decision instead of a time, outside the queue.
 //
 // # A message's way
 //
@@ -40,6 +45,18 @@
 //	              └─── none for 72 h ──▶ EXPIRED no_receipt ── a late one still counts
 //
 // Statuses move by [Status.After] alone, whichever way the news comes.
+//
+// Before the queue stand the rules:
+//
+//	EnqueueTx ──▶ rules ──┬──▶ queued ◀───────────────── nothing holds it any more
+//	                      │                                          ▲
+//	                      ├──▶ held ── ReleaseTx, for each reason ───┘
+//	                      │     │ │ │  (review, registration, credit)
+//	                      │     │ │ └── RejectTx ──▶ NOT_ALLOWED rejected, INVALID_SENDER sender_rejected
+//	                      │     │ └──── expired ──▶ EXPIRED too_late
+//	                      │     └────── WithdrawTx, opt-out, as above
+//	                      ├──▶ INVALID_SENDER: no sender there is that is delivered
+//	                      └──▶ EXPIRED, NOT_ALLOWED no_hours
 //
 // # Exactly once
 //
@@ -146,6 +163,32 @@
 //   - What the room that asked for a message keeps about it is that room's to delete, and
 //     goes first: a message stays as long as its [Keeper] needs it. Else a reminder whose
 //     promise or message is gone could be sent again, or not be taken back.
+//   - What the rules refuse is a message with a status, not an error: in a campaign to
+//     many countries one is refused and the others go, and the log shows why.
+//   - Where sources disagree about a country the strictest is taken, and a country nobody
+//     looked into has the strictest hours of all. Its senders are tried all the same: a
+//     wrong no would lose texts for certain, a wrong yes shows as undelivered.
+//   - A country with registration_needed refuses senders nobody registered; a registration
+//     somebody asked for decides everywhere, needed or not.
+//   - Whoever's region is unknown may be in any: without a chosen region the holidays of
+//     all regions count, with one those of the country and that region.
+//   - A number's zone is its area code's or its country's. Where that leaves several, the
+//     hour must be right in all of them.
+//   - Hours are decided when a text is enqueued and looked at again right before it is
+//     submitted, since a queue may be slow and a carrier rest over the evening.
+//   - A suffix is put behind the text before smart encoding and counting, and belongs to
+//     the message from then on: what is stored is what is sent and what is paid.
+//   - A two-way number is one the account says replies of reach us; of others the link
+//     is the only way that works.
+//   - Rules and settings are read every ten seconds and decided by from memory. A process
+//     may so hold a text just after its reason went, which is why held ones are looked
+//     at again each minute (due work of kind "held") and not only on a word.
+//   - Every reason a message is held for has a row of its own, so that they are settled in
+//     any order. Credit is asked for last: nobody's is set aside for what may never go.
+//   - The row in sent is locked before those in held, by whoever releases, withdraws or
+//     opts out: so whoever comes second sees the first.
+//   - A confirmation of an opt-out is told by its origin. Nobody but the Outbox can give a
+//     message that origin, and the claim lets nothing else past an opt-out.
 //
 // # Figures
 //

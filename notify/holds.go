@@ -20,8 +20,10 @@ type HoldsConfig struct {
 	DB       *sqlx.DB // the owner's pool
 	Policy   *Policy
 	Observer Observer // nil: nobody listens
-	Now      func() time.Time
-	Log      *slog.Logger
+	// Count is as in Config, with no carrier.
+	Count func(carrier string, to Status, n int)
+	Now   func() time.Time
+	Log   *slog.Logger
 }
 
 // Holds lets messages go that were held back, or ends them: on a reviewer's, an operator's
@@ -43,7 +45,7 @@ func NewHolds(cfg HoldsConfig) (*Holds, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Holds{cfg: cfg, book: &book{observer: cfg.Observer, log: cfg.Log}}, nil
+	return &Holds{cfg: cfg, book: &book{observer: cfg.Observer, log: cfg.Log, count: cfg.Count}}, nil
 }
 
 // Held selects messages of an account that are held for a reason.
@@ -275,6 +277,7 @@ func (h *Holds) end(ctx context.Context, tx *sqlx.Tx, account int64, rows []held
 	if err := h.book.tellTx(ctx, tx, told); err != nil {
 		return err
 	}
+	h.book.tally("", status, len(ids))
 	return h.book.observeTx(ctx, tx, changes)
 }
 

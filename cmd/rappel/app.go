@@ -121,7 +121,7 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, x extras) (a *app
 	if a.desk, err = notify.NewDesk(notifyConfig); err != nil {
 		return nil, err
 	}
-	if a.holds, err = notify.NewHolds(notify.HoldsConfig{DB: a.pools.owner, Policy: policy, Observer: notifyConfig.Observer, Now: a.now, Log: log}); err != nil {
+	if a.holds, err = notify.NewHolds(notify.HoldsConfig{DB: a.pools.owner, Policy: policy, Observer: planner, Count: a.metrics.count, Now: a.now, Log: log}); err != nil {
 		return nil, err
 	}
 
