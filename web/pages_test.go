@@ -33,6 +33,7 @@ func TestPages(t *testing.T) {
 		{"statuses", "/messages/statuses"},
 		{"settings", "/settings"},
 		{"retention", "/settings/retention"},
+		{"sending", "/settings/sending"},
 		{"calendars", "/calendars"},
 		{"calendar", fmt.Sprintf("/calendars/%d", d.Keller.ID)},
 	} {
@@ -51,12 +52,12 @@ func TestPages_Fresh(t *testing.T) {
 // everyPage lists the pages of a demo for tests that look at all of them.
 func (d *demo) everyPage() []string {
 	return []string{"/", "/appointments", fmt.Sprintf("/appointments/%d", d.Huber), fmt.Sprintf("/appointments/%d", d.Landline), fmt.Sprintf("/appointments/%d", d.Gone),
-		"/templates", "/templates/new", fmt.Sprintf("/templates/%d", d.Template), "/messages", "/messages/1", "/messages/replies", "/messages/statuses", "/settings", "/settings/retention",
+		"/templates", "/templates/new", fmt.Sprintf("/templates/%d", d.Template), "/messages", "/messages/1", "/messages/replies", "/messages/statuses", "/settings", "/settings/retention", "/settings/sending",
 		"/calendars", fmt.Sprintf("/calendars/%d", d.Keller.ID), "/nowhere"}
 }
 
 var (
-	rawKey   = regexp.MustCompile(`\b(?:why|rejected|trouble|reminder|status|reason|what|field|advice|appointments|dashboard|steps|chart|calendars|rules|settings|retention|kind|origin|optout|templates|messages|problem|nav|event|placeholder|preview)\.[a-z_]+(?:\.[a-z_]+)*\b`)
+	rawKey   = regexp.MustCompile(`\b(?:why|rejected|trouble|reminder|status|reason|what|field|advice|appointments|dashboard|steps|chart|calendars|rules|settings|retention|sending|unsubscribe|kind|origin|optout|templates|messages|problem|nav|event|placeholder|preview)\.[a-z_]+(?:\.[a-z_]+)*\b`)
 	noScript = regexp.MustCompile(`(?i)<[^>]*\s(?:style|on[a-z]+)\s*=|<script[^>]*>\s*[^<\s]|<style`)
 	tags     = regexp.MustCompile(`(?s)<head>.*?</head>|<[^>]*>`)
 	ids      = regexp.MustCompile(`\sid="([^"]*)"`)

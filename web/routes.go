@@ -26,7 +26,7 @@ type route struct {
 func (s *Server) routes() []route {
 	var all []route
 	for _, part := range [][]route{
-		s.sessionRoutes(), s.dashboardRoutes(), s.appointmentRoutes(), s.noticeRoutes(), s.templateRoutes(), s.messageRoutes(), s.settingsRoutes(), s.retentionRoutes(), s.unsubscribeRoutes(), s.calendarRoutes(),
+		s.sessionRoutes(), s.dashboardRoutes(), s.appointmentRoutes(), s.noticeRoutes(), s.templateRoutes(), s.messageRoutes(), s.settingsRoutes(), s.retentionRoutes(), s.sendingRoutes(), s.unsubscribeRoutes(), s.calendarRoutes(),
 	} {
 		all = append(all, part...)
 	}
