@@ -109,7 +109,7 @@ COMMENT ON TABLE held IS 'messages kept out of the queue, a row for each reason;
 
 CREATE TABLE unsubscribe_links (
     token      text PRIMARY KEY,
-    account_id bigint NOT NULL REFERENCES accounts ON DELETE CASCADE,
+    account_id bigint NOT NULL,
     recipient  text NOT NULL,                                       -- E.164
     created_at timestamptz NOT NULL
 );

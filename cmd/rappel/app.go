@@ -41,6 +41,7 @@ type app struct {
 	carriers   []notify.Carrier
 	routes     map[string]notify.Route // of those bound to destinations
 	sandbox    *sandbox.Carrier        // nil unless configured
+	outbox     *notify.Outbox
 	desk       *notify.Desk
 	dispatcher *notify.Dispatcher
 	holds      *notify.Holds
@@ -79,9 +80,10 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, x extras) (a *app
 	if a.pools, err = openPools(ctx, cfg.DatabaseURL); err != nil {
 		return nil, err
 	}
+	opened := a.pools // a is nil by then
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, a.pools.close())
+			err = errors.Join(err, opened.close())
 		}
 	}()
 	a.metrics.watchQueue(a.pools.owner, a.now)
@@ -95,20 +97,20 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, x extras) (a *app
 	if err != nil {
 		return nil, err
 	}
-	outbox := notify.NewPolicyOutbox(a.now, policy)
+	a.outbox = notify.NewPolicyOutbox(a.now, policy)
 
 	// reminders and calendars know each other through small interfaces only.
 	a.calendars = calendars.NewStore(a.pools.owner, seal)
-	planner := reminders.NewPlanner(reminders.PlannerConfig{Events: a.calendars, Outbox: outbox, Debounce: cfg.Debounce, Log: log})
+	planner := reminders.NewPlanner(reminders.PlannerConfig{Events: a.calendars, Outbox: a.outbox, Debounce: cfg.Debounce, Log: log})
 	calendarsConfig := calendars.Config{
 		DB: a.pools.owner, Sealer: seal, Providers: a.providers(), Sink: planner, BaseURL: cfg.BaseURL,
 		Now: a.now, Log: log, Alarm: alarm, Meter: a.metrics, Steady: x.steady, Lease: cfg.LeaseFor, Patience: x.patience,
 	}
 	a.syncer = calendars.NewSyncer(calendarsConfig)
-	a.clerk = reminders.NewClerk(reminders.ClerkConfig{DB: a.pools.owner, Verifier: a.syncer, Outbox: outbox, Now: a.now, Log: log, Lease: cfg.LeaseFor, Patience: x.patience})
+	a.clerk = reminders.NewClerk(reminders.ClerkConfig{DB: a.pools.owner, Verifier: a.syncer, Outbox: a.outbox, Now: a.now, Log: log, Lease: cfg.LeaseFor, Patience: x.patience})
 	notifyConfig := notify.Config{
 		DB: a.pools.dispatch, Carriers: a.carriers, Gate: reminders.NewGate(reminders.GateConfig{DB: a.pools.owner, Verifier: a.syncer, Log: log}),
-		Window: policy, Outbox: outbox, Observer: planner, Count: a.metrics.count, Routes: a.routes, Flights: notify.NewFlights(), Now: a.now, Log: log,
+		Window: policy, Outbox: a.outbox, Observer: planner, Count: a.metrics.count, Routes: a.routes, Flights: notify.NewFlights(), Now: a.now, Log: log,
 		Alarm: func(ctx context.Context, carrier string, err error) {
 			alarm(ctx, "carrier_misconfigured")
 			log.ErrorContext(ctx, "carrier refuses our configuration", slog.String("carrier", carrier), slog.Any("err", err))
@@ -135,7 +137,7 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, x extras) (a *app
 	}
 	a.sessions = web.NewSessionStore(a.pools.owner, a.now)
 	webStore := calendars.NewStore(a.pools.web, seal)
-	webPlanner := reminders.NewPlanner(reminders.PlannerConfig{Events: webStore, Outbox: outbox, Debounce: cfg.Debounce, Log: log})
+	webPlanner := reminders.NewPlanner(reminders.PlannerConfig{Events: webStore, Outbox: a.outbox, Debounce: cfg.Debounce, Log: log})
 	calendarsConfig.DB, calendarsConfig.Sink = a.pools.web, webPlanner
 	a.web, err = web.New(web.Config{
 		DB: a.pools.web, Sessions: a.sessions, Accounts: a.accounts, Now: a.now, Log: log, BaseURL: cfg.BaseURL, Secure: cfg.secure(),
@@ -145,7 +147,7 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, x extras) (a *app
 			Calendars: webStore, Connector: calendars.NewConnector(calendarsConfig), Planner: webPlanner,
 			Templates: reminders.NewTemplates(a.pools.web, a.now), Rules: reminders.NewRules(a.pools.web, a.now, webPlanner, a.syncer),
 			Settings: reminders.NewSettings(a.pools.web, a.now, webPlanner), Planned: reminders.NewStore(a.pools.web),
-			Messages: notify.NewStore(a.pools.web), Unsubscriber: notify.NewUnsubscriber(a.pools.owner, outbox),
+			Messages: notify.NewStore(a.pools.web), Unsubscriber: notify.NewUnsubscriber(a.pools.owner, a.outbox),
 		},
 	})
 	return a, err
