@@ -52,9 +52,9 @@ func BenchmarkDecide(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "messages/s")
 }
 
-// BenchmarkEnqueue is a campaign into the queue, 5000 texts a transaction: without rules,
+// BenchmarkCampaign is a campaign into the queue, 5000 texts a transaction: without rules,
 // with them, and with links that are known from a campaign before.
-func BenchmarkEnqueue(b *testing.B) {
+func BenchmarkCampaign(b *testing.B) {
 	for _, mode := range []string{"no rules", "rules", "rules, known people"} {
 		b.Run(mode, func(b *testing.B) {
 			w := newPolicied(b, nil)
