@@ -37,4 +37,7 @@
 //   - axe-core looks at every page in a real browser, light and dark, wide and narrow. It
 //     comes from npm into .cache, pinned by its hash, and is never part of the product.
 //   - A number on a page leads to the rows it counts; a test follows each of them.
+//   - A look at an unsubscribe link changes nothing, since programs look at the links in
+//     texts before people do; the button opts out. The page is the same for everybody,
+//     shows no whole number, and tells nobody its address.
 package web
