@@ -26,8 +26,7 @@ type benchLatency struct {
 
 // probe is a reminder whose way is timed.
 type probe struct {
-	account int64
-	at      chan time.Time // the SMSC has it
+	at chan time.Time // the SMSC has it
 }
 
 // timedCarrier notes when notifications were accepted.
@@ -140,7 +139,7 @@ func (b *bench) latency(ctx context.Context, rate int) (l *benchLatency, err err
 
 // probe enqueues one reminder and waits until it is accepted.
 func (e *benchEngine) probe(ctx context.Context, c *timedCarrier, account int64, i int) (time.Duration, error) {
-	p := &probe{account: account, at: make(chan time.Time, 1)}
+	p := &probe{at: make(chan time.Time, 1)}
 	recipient := "+4176" + strconv.Itoa(1_000_000+i)
 	c.expect(recipient, p)
 	now := time.Now()

@@ -72,7 +72,7 @@ func (e *benchEngine) openRoute(ctx context.Context, b *bench, query string, bin
 			err = errors.Join(err, r.close())
 		}
 	}()
-	if r.smsc, err = standin.NewSMSC("127.0.0.1:0", standin.SMSCConfig{Auto: "DELIVRD", Memory: standin.KeepNothing}); err != nil {
+	if r.smsc, err = standin.NewSMSC("127.0.0.1:0", standin.SMSCConfig{Auto: "DELIVRD", Memory: standin.KeepNothing, Retry: time.Second}); err != nil {
 		return r, err
 	}
 	cfg, err := smpp.ParseURL(r.smsc.URL(query))
