@@ -25,6 +25,7 @@ type cli struct {
 	Extract extractCmd `cmd:"" help:"Find mobile numbers: one JSON object a line on standard input, one a line on standard output."`
 	Doctor  doctorCmd  `cmd:"" help:"Say what is wrong with configuration, database, carriers and connections, with the remedy."`
 	User    userCmd    `cmd:"" help:"Manage the people who log in."`
+	Review  reviewCmd  `cmd:"" help:"Decide about messages that are held: a clinic's first marketing, senders whose registration is under way."`
 	Keyset  keysetCmd  `cmd:"" help:"Make the key that seals tokens and calendar texts, or add a new one to it."`
 	Bench   benchCmd   `cmd:"" help:"Measure the parts that must be fast, on this machine."`
 }
