@@ -28,13 +28,13 @@
 //	              │   ▲ ▲                                               ├─▶ INVALID_DESTINATION invalid_number
 //	              │   │ │                                               ├─▶ ROUTE_NOT_AVAILABLE no_route
 //	              │   │ │                                               └─▶ EXPIRED too_late
-//	        claim │   │ │ certainly not accepted: throttled, temporary, misconfigured,
+//	        claim │   │ │ certainly not accepted, or not whole: throttled, temporary, misconfigured,
 //	              ▼   │ │ interrupted, out of hours (backoff, until it expires:
 //	           claimed┘ │                          NETWORK_ERROR exhausted)
 //	            │ │ │   │
 //	   accepted │ │ └───┼── refused ──▶ REJECTED, INVALID_…, NOT_ALLOWED, ROUTE_NOT_AVAILABLE
 //	            │ │     │              (no route, misconfigured: first the next carrier, by a claim of its own)
-//	            │ │ unknown, some segments only, claim's lease over
+//	            │ │ unknown, claim's lease over
 //	            │ ▼     │
 //	            │ unanswered ── carrier hasn't it; or policy: resend once
 //	            │ │   │
@@ -115,10 +115,10 @@
 //     while a carrier rests; the next carrier's claim is durable before it is submitted
 //     there. A throttled message goes to the next carrier at once if there is one, else it
 //     waits for the pause.
-//   - A failure after some segments were accepted is treated like silence, for a phone
-//     shows no long message with a segment missing. Those segments' ids are void (status
-//     -1 in carrier_refs); their receipts are kept aside, since the carrier may yet complete
-//     the message, and then they count.
+//   - A message of which some segments were accepted and others certainly not hasn't arrived:
+//     it is tried again like any other, whatever its kind, and completed by a carrier that
+//     remembers. The ids of those segments are void (status -1 in carrier_refs); their
+//     receipts are kept aside, for once the message is completed they count.
 //   - Where each segment has an id (Segmented), a message in doubt is taken as accepted
 //     when as many ids have shown up as it has segments, in receipts or in the answers
 //     there were. With fewer by the time it is decided, only a part of it came through:

@@ -55,9 +55,9 @@ const (
 // judge turns what Send answered into an outcome. Anything that isn't a SendError of a
 // known kind may have left the machine, so it counts as unknown.
 //
-// A failure after some segments were accepted can't be retried as if nothing had
-// happened. Phones don't show a long message with a segment missing, so it is treated
-// like an unanswered one: resent once if there is time, else given up.
+// What is certain of a message's other segments is certain of it, though some were
+// accepted: it hasn't arrived, and trying again is no second text. The carrier completes it
+// if it remembers them; else it goes out whole, and they lie where they are.
 func judge(it *item, s Submission, err error, now time.Time) (o outcome, p pause, after time.Duration) {
 	o = outcome{it: it, counted: true, at: now, err: err}
 	if err == nil {
@@ -69,7 +69,6 @@ func judge(it *item, s Submission, err error, now time.Time) (o outcome, p pause
 		o.code, o.void, after = se.Code, se.Partial.IDs, se.After
 	}
 	final := func(s Status, r Reason) { o.verdict, o.status, o.reason = vFinal, s, r }
-	retryable := false
 	switch {
 	case errors.Is(err, ErrUnknown) || se == nil:
 		o.verdict, o.reason, p = vUnanswered, ReasonUnanswered, pauseFailing
@@ -86,18 +85,15 @@ func judge(it *item, s Submission, err error, now time.Time) (o outcome, p pause
 	case errors.Is(err, ErrUndelivered):
 		final(NotDelivered, ReasonRefused)
 	case errors.Is(err, ErrNoRoute):
-		o.verdict, o.status, o.reason, retryable = vFailover, RouteNotAvailable, ReasonRefused, true
+		o.verdict, o.status, o.reason = vFailover, RouteNotAvailable, ReasonRefused
 	case errors.Is(err, ErrMisconfigured):
-		o.verdict, o.status, o.reason, p, retryable = vFailover, RouteNotAvailable, ReasonMisconfigured, pauseMisconfigured, true
+		o.verdict, o.status, o.reason, p = vFailover, RouteNotAvailable, ReasonMisconfigured, pauseMisconfigured
 	case errors.Is(err, ErrThrottled):
-		o.verdict, o.reason, p, retryable = vRetry, ReasonThrottled, pauseThrottled, true
+		o.verdict, o.reason, p = vRetry, ReasonThrottled, pauseThrottled
 	case errors.Is(err, ErrTemporary):
-		o.verdict, o.reason, p, retryable = vRetry, ReasonTemporary, pauseFailing, true
+		o.verdict, o.reason, p = vRetry, ReasonTemporary, pauseFailing
 	default:
 		o.verdict, o.reason, p = vUnanswered, ReasonUnanswered, pauseFailing
-	}
-	if len(o.void) > 0 && retryable {
-		o.verdict, o.reason = vUnanswered, ReasonPartial
 	}
 	return o, p, after
 }

@@ -33,7 +33,7 @@ const (
 	ReasonExhausted     Reason = "exhausted"     // [NETWORK_ERROR] the carrier could not take it until it was too late
 	ReasonMisconfigured Reason = "misconfigured" // [ROUTE_NOT_AVAILABLE] no carrier takes our configuration; the operator must act
 	ReasonUnanswered    Reason = "unanswered"    // [NOT_SENT while awaited, NETWORK_ERROR once given up] may have been sent, nobody knows
-	ReasonPartial       Reason = "partial"       // [NOT_SENT while awaited, NETWORK_ERROR] only some of its segments were accepted
+	ReasonPartial       Reason = "partial"       // [NETWORK_ERROR] only some of its segments were accepted
 
 	ReasonThrottled   Reason = "throttled"    // [NOT_SENT] waits: the carrier wants it slower
 	ReasonTemporary   Reason = "temporary"    // [NOT_SENT] waits: the carrier couldn't take it just now

@@ -105,6 +105,14 @@ func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, b *batch, done m
 		some      []Receipt // segments known to be taken, of messages in doubt
 	)
 	for _, o := range outs {
+		for _, id := range o.void {
+			if o.verdict == vUnanswered {
+				// The others may have been taken too: this one counts as evidence.
+				some = append(some, Receipt{Carrier: name, CarrierID: id, Status: Sent, At: o.at, Recipient: o.it.Recipient, Sender: o.it.Sender})
+			} else {
+				refs = append(refs, carrierID{id: clean(id), message: o.it.ref(), status: voidRef})
+			}
+		}
 		var to *lane
 		if o.verdict == vFailover {
 			// A message no other carrier can take now is refused, or waits for its carrier.
@@ -115,14 +123,6 @@ func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, b *batch, done m
 			}
 		}
 		st := standing{MessageRef: o.it.ref(), reason: o.reason, code: clean(o.code), carrier: name, attempts: int(o.tries()), at: o.at, it: o.it}
-		for _, id := range o.void {
-			if o.verdict == vUnanswered && o.reason != ReasonPartial {
-				// The others may have been taken too: this one counts as evidence.
-				some = append(some, Receipt{Carrier: name, CarrierID: id, Status: Sent, At: o.at, Recipient: o.it.Recipient, Sender: o.it.Sender})
-				continue
-			}
-			refs = append(refs, carrierID{id: clean(id), message: o.it.ref(), status: voidRef})
-		}
 		switch o.verdict {
 		case vAccepted:
 			at := o.at
@@ -160,11 +160,7 @@ func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, b *batch, done m
 			back = append(back, o)
 		case vUnanswered:
 			unknown = append(unknown, o)
-			what := WhatUnanswered
-			if o.reason == ReasonPartial {
-				what = WhatPartial
-			}
-			told = append(told, happening{o.it.ref(), o.at, what, NotSent, st.code})
+			told = append(told, happening{o.it.ref(), o.at, WhatUnanswered, NotSent, st.code})
 		}
 		standings = append(standings, st)
 	}
@@ -348,7 +344,11 @@ func (d *Dispatcher) requeueTx(ctx context.Context, tx *sqlx.Tx, back []outcome,
 			earliest[kind][o.it.AccountID] = o.retryAt
 		}
 		if o.counted {
-			told = append(told, happening{o.it.ref(), o.at, WhatRetry, NotSent, clean(o.code)})
+			what := WhatRetry
+			if len(o.void) > 0 {
+				what = WhatPartial
+			}
+			told = append(told, happening{o.it.ref(), o.at, what, NotSent, clean(o.code)})
 		}
 	}
 	if len(withdrawn) > 0 {
@@ -397,10 +397,7 @@ func (d *Dispatcher) holdUnansweredTx(ctx context.Context, tx *sqlx.Tx, b *batch
 	_, asks := b.lane.carrier.(Finder)
 	for _, o := range all {
 		wait := d.cfg.UnansweredWait
-		switch {
-		case o.reason == ReasonPartial:
-			wait = 0 // nothing more will be heard
-		case asks:
+		if asks {
 			wait = min(wait, d.cfg.SendTimeout) // the request may still be on its way in
 		}
 		if _, err := tx.ExecContext(ctx, `

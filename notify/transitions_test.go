@@ -23,6 +23,8 @@ type stage struct {
 	two      *carrier // the next carrier
 	failover bool     // it is configured
 	gate     gate
+	hours    openHours
+	routes   map[string]notify.Route
 	find     func(m notify.Message) (notify.Submission, bool, error)
 	asked    chan struct{} // the carrier was given the message
 	answers  chan reply
@@ -68,7 +70,18 @@ func (s *stage) process() *notify.Dispatcher {
 		if s.gate != nil {
 			c.Gate = s.gate
 		}
+		if s.hours != nil {
+			c.Window = s.hours
+		}
+		c.Routes = s.routes
 	})
+}
+
+// openHours are those at which marketing may go.
+type openHours func(now time.Time) (time.Time, error)
+
+func (h openHours) NextOpen(_ context.Context, _ int64, _ string, now time.Time) (time.Time, error) {
+	return h(now)
 }
 
 // place is where the message is. It is in one place only, whatever happens.
@@ -209,6 +222,22 @@ var transitions = []transition{
 		s.enqueued()
 		s.exec(`INSERT INTO invalid_numbers (account_id, recipient, message_id, since) VALUES (1, $1, $2, $3)`, patient, s.ref.ID, s.clock.Now())
 	}, func(s *stage) { s.later(0) }},
+	{"queued", "no carrier serves the number", "ROUTE_NOT_AVAILABLE no_route", func(s *stage) {
+		s.routes = map[string]notify.Route{"one": {To: []string{"+49"}}}
+		s.enqueued()
+	}, func(s *stage) { s.later(0) }},
+	{"queued", "out of hours", "queued", func(s *stage) {
+		s.hours = func(now time.Time) (time.Time, error) { return now.Add(time.Hour), nil }
+		s.enqueuedFor(func(m *notify.NewMessage) { m.Kind = notify.Marketing })
+	}, func(s *stage) { s.later(0) }},
+	{"queued", "no hour before it is too late", "EXPIRED too_late", func(s *stage) {
+		s.hours = func(now time.Time) (time.Time, error) { return now.Add(25 * time.Hour), nil }
+		s.enqueuedFor(func(m *notify.NewMessage) { m.Kind = notify.Marketing })
+	}, func(s *stage) { s.later(0) }},
+	{"queued", "nobody knows the hours", "queued", func(s *stage) {
+		s.hours = func(time.Time) (time.Time, error) { return time.Time{}, errors.New("down") }
+		s.enqueuedFor(func(m *notify.NewMessage) { m.Kind = notify.Marketing })
+	}, func(s *stage) { s.later(0) }},
 	{"queued", "too late", "EXPIRED too_late", (*stage).enqueued, func(s *stage) { s.later(24 * time.Hour) }},
 
 	// claimed, and answered
@@ -258,7 +287,7 @@ var transitions = []transition{
 
 	// unanswered
 	{"claimed", "nothing heard", "unanswered", (*stage).claimed, func(s *stage) { s.answer(refused(notify.ErrUnknown)) }},
-	{"claimed", "some segments only", "unanswered", (*stage).claimed, func(s *stage) {
+	{"claimed", "some segments only, the others certainly not", "queued", (*stage).claimed, func(s *stage) {
 		s.answer(&notify.SendError{Kind: notify.ErrTemporary, Partial: notify.Submission{IDs: []string{"part"}}})
 	}},
 	{"claimed", "its owner is silent", "unanswered", func(s *stage) { s.died() }, func(s *stage) { s.rest(); s.later(30 * time.Second) }},
@@ -309,13 +338,10 @@ var transitions = []transition{
 		}
 	}, func(s *stage) { s.later(2 * time.Minute) }},
 	{"unanswered", "policy: give up some segments", "NETWORK_ERROR partial", func(s *stage) {
-		s.enqueuedFor(func(m *notify.NewMessage) { m.Kind = notify.Marketing })
-		s.claimed()
-		s.answers <- reply{nil, &notify.SendError{Kind: notify.ErrTemporary, Partial: notify.Submission{IDs: []string{"part"}}}}
-		if err := <-s.ticked; err != nil {
-			s.t.Fatal(err)
-		}
-	}, func(s *stage) { s.later(time.Second) }},
+		s.enqueuedFor(func(m *notify.NewMessage) { long(m); m.Kind = notify.Marketing })
+		s.unanswered()
+		s.receipted("one of two", notify.Delivered)
+	}, func(s *stage) { s.later(2 * time.Minute) }},
 	{"unanswered", "its owner was only slow, and the carrier took it", "SENT", (*stage).takenOver, func(s *stage) { s.answer(nil, "id") }},
 	{"unanswered", "its owner was only slow, and the carrier refused it", "REJECTED refused", (*stage).takenOver, func(s *stage) { s.answer(refused(notify.ErrRejected)) }},
 	{"unanswered", "its owner was only slow, and knows nothing for certain", "unanswered", (*stage).takenOver, func(s *stage) { s.answer(refused(notify.ErrTemporary)) }},

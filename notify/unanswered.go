@@ -77,7 +77,7 @@ func (d *Dispatcher) decideAccount(ctx context.Context, account int64) (worked i
 func (d *Dispatcher) decide(ctx context.Context, m doubt) error {
 	var found *Submission
 	certainlyNot := false
-	if l := d.laneNamed(m.Carrier); l != nil && m.Reason != ReasonPartial {
+	if l := d.laneNamed(m.Carrier); l != nil {
 		if finder, ok := l.carrier.(Finder); ok {
 			s, yes, err := find(ctx, d.cfg.SendTimeout, finder, m.Message, m.Since)
 			switch {
@@ -117,7 +117,7 @@ func find(ctx context.Context, patience time.Duration, f Finder, m Message, sinc
 }
 
 func (d *Dispatcher) decideTx(ctx context.Context, tx *sqlx.Tx, m doubt, found *Submission, certainlyNot bool, now time.Time) error {
-	if found == nil && !certainlyNot && m.Reason != ReasonPartial {
+	if found == nil && !certainlyNot {
 		wait, err := d.book.evidenceTx(ctx, tx, trail{m.Carrier, m.Recipient, m.Sender}, now, d.cfg.ReceiptWait)
 		if err != nil || wait {
 			return err // its time comes round again
@@ -137,14 +137,14 @@ func (d *Dispatcher) decideTx(ctx context.Context, tx *sqlx.Tx, m doubt, found *
 	if m.Withdrawing, err = d.withdrawingTx(ctx, tx, m.AccountID, m.ID); err != nil {
 		return err
 	}
-	if !certainlyNot && m.Reason != ReasonPartial {
+	if !certainlyNot {
 		fragment, err := d.book.fragmentTx(ctx, tx, m)
 		if err != nil {
 			return err
 		}
-		// What was completed by the second try, and never heard of, shows no more than its
-		// last segments either. Then nobody knows.
-		if fragment && !(m.Resent && m.Partial) {
+		// A try that completed what one before it had left shows no more than its own
+		// segments either. Then nobody knows.
+		if fragment && !m.Partial {
 			m.Reason = ReasonPartial
 			if err := d.book.tellTx(ctx, tx, []happening{{m.ref(), now, WhatPartial, NotSent, ""}}); err != nil {
 				return err

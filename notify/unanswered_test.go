@@ -144,7 +144,7 @@ func TestUnanswered_partial(t *testing.T) {
 	ref := w.enqueue(long)
 	d, desk := w.dispatcher(nil), w.desk()
 	w.tick(d)
-	w.wantStatus(ref, notify.NotSent, notify.ReasonPartial)
+	w.wantStatus(ref, notify.NotSent, notify.ReasonThrottled)
 	w.receipt(desk, "half", notify.Delivered, func(r *notify.Receipt) { r.Recipient = patient })
 	w.clock.Add(2 * time.Second)
 	w.tick(d)
@@ -368,7 +368,7 @@ func TestUnanswered_partialThenUnknown(t *testing.T) {
 		w.receipt(desk, id, notify.Delivered, func(r *notify.Receipt) { r.Recipient, r.Sender = patient, "Praxis" })
 	}
 	w.wantStatus(ref, notify.Delivered, "")
-	if got := whats(w.get(ref)); got != "queued partial resent unanswered resolved receipt" {
+	if got := whats(w.get(ref)); got != "queued partial unanswered resolved receipt" {
 		t.Errorf("history %q", got)
 	}
 }
