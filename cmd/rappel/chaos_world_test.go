@@ -491,7 +491,7 @@ func (c *chaosClinic) setAhead(d time.Duration) {
 }
 
 // chaosRecipient is a phone of its own for each message; asked goes through the gateway
-// that can be asked.
+// that can be asked. Such have one id for a message, so these are of one segment.
 func chaosRecipient(number int, asked bool) string {
 	if asked {
 		return fmt.Sprintf("%s%07d", chaosAskedNumbers, number)
@@ -513,7 +513,7 @@ func (c *chaosClinic) draw(account int64, number int) *chaosMessage {
 	}
 	m := &chaosMessage{Segments: parts, NewMessage: notify.NewMessage{
 		AccountID: account, Kind: notify.Notification, Reference: fmt.Sprintf(chaosReference, number), Origin: notify.OriginReminder, OriginID: int64(number),
-		Recipient: chaosRecipient(number, c.random.IntN(6) == 0), Sender: chaosAccounts[account-1], Body: chaosText(number, parts, enc),
+		Recipient: chaosRecipient(number, parts == 1 && c.random.IntN(3) == 0), Sender: chaosAccounts[account-1], Body: chaosText(number, parts, enc),
 		Expires: c.now().Add(24 * time.Hour),
 	}}
 	m.OwnNumber = true
