@@ -153,7 +153,7 @@ type SendError struct {
 	Kind    error         // one of the kinds above
 	Code    string        // the carrier's own code
 	After   time.Duration // throttled: wait at least this long; 0 = not said
-	Partial Submission    // ids of parts that were accepted before a later part failed
+	Partial Submission    // ids of parts that were accepted, others were not; the next Send begins anew
 	Err     error
 }
 

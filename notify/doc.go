@@ -115,10 +115,10 @@
 //     while a carrier rests; the next carrier's claim is durable before it is submitted
 //     there. A throttled message goes to the next carrier at once if there is one, else it
 //     waits for the pause.
-//   - A message of which some segments were accepted and others certainly not hasn't arrived:
-//     it is tried again like any other, whatever its kind, and completed by a carrier that
-//     remembers. The ids of those segments are void (status -1 in carrier_refs); their
-//     receipts are kept aside, for once the message is completed they count.
+//   - A message of which some segments were accepted and others certainly not hasn't arrived,
+//     for a phone shows no long message with a segment missing: it is tried again, whole,
+//     like any other and whatever its kind. Receipts for those segments count for nothing
+//     (status -1 in carrier_refs).
 //   - Where each segment has an id (Segmented), a message in doubt is taken as accepted
 //     when as many ids have shown up as it has segments, in receipts or in the answers
 //     there were. With fewer by the time it is decided, only a part of it came through:

@@ -153,28 +153,12 @@ func (b *book) fragmentTx(ctx context.Context, tx *sqlx.Tx, m doubt) (bool, erro
 	if len(loose) == 0 {
 		return false, nil
 	}
-	refs := make([]carrierID, len(loose))
+	refs, ids := make([]carrierID, len(loose)), make([]string, len(loose))
 	for i, r := range loose {
-		refs[i] = carrierID{id: r.ID, message: m.ref(), status: voidRef}
+		refs[i], ids[i] = carrierID{id: r.ID, message: m.ref(), status: voidRef}, r.ID
 	}
-	return true, b.referTx(ctx, tx, m.Carrier, refs)
-}
-
-// someTx keeps what a carrier says it took of messages in doubt: segments of which there
-// may be more. They count as evidence, also those that were void, since an earlier try
-// had brought no more than them through.
-func (b *book) someTx(ctx context.Context, tx *sqlx.Tx, carrier string, all []Receipt, now time.Time) error {
-	if len(all) == 0 {
-		return nil
+	if err := b.referTx(ctx, tx, m.Carrier, refs); err != nil {
+		return false, err
 	}
-	some := fold(all, now)
-	ids := make([]string, len(some))
-	for i, f := range some {
-		ids[i] = f.id
-	}
-	if _, err := tx.ExecContext(ctx, `DELETE FROM carrier_refs WHERE carrier = $1 AND carrier_message_id = ANY (CAST($2 AS text[])) AND status = -1`,
-		carrier, texts(ids)); err != nil {
-		return fmt.Errorf("revive %d carrier ids: %w", len(ids), err)
-	}
-	return b.keepTx(ctx, tx, some, now)
+	return true, b.takeEarlyTx(ctx, tx, m.Carrier, ids)
 }

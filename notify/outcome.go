@@ -56,8 +56,7 @@ const (
 // known kind may have left the machine, so it counts as unknown.
 //
 // What is certain of a message's other segments is certain of it, though some were
-// accepted: it hasn't arrived, and trying again is no second text. The carrier completes it
-// if it remembers them; else it goes out whole, and they lie where they are.
+// accepted: it hasn't arrived, and trying again, whole, is no second text.
 func judge(it *item, s Submission, err error, now time.Time) (o outcome, p pause, after time.Duration) {
 	o = outcome{it: it, counted: true, at: now, err: err}
 	if err == nil {

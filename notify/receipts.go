@@ -77,9 +77,7 @@ SELECT (SELECT array_agg(w.n) FROM w) AS done,
 FROM r`
 
 // applyTx applies receipts to the messages they belong to, across accounts, and returns
-// those that belong to none, to be kept: of carrier ids we don't know, and of void ones,
-// since a carrier may still complete the message they are a segment of. Applying a receipt
-// again changes nothing.
+// those of carrier ids we don't know. Applying a receipt again changes nothing.
 //
 // Where an id stands for a whole message, the message's row is all that is written. Of a
 // message in parts, each part's status moves by Status.After, and each move counts once:
@@ -118,7 +116,7 @@ func (b *book) applyTx(ctx context.Context, tx *sqlx.Tx, all []folded) (unknown 
 		if handled[nth-1] {
 			continue
 		}
-		handled[nth-1] = Status(r.Status[i]) != voidRef || !f.Status.Final() // else kept aside
+		handled[nth-1] = true
 		switch {
 		case Status(r.Status[i]) == voidRef, !f.Status.Final():
 			// void, or nothing new: what has an id was accepted

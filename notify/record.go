@@ -168,7 +168,7 @@ func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, b *batch, done m
 	if err := d.book.referTx(ctx, tx, name, refs); err != nil {
 		return nil, err
 	}
-	if err := d.book.someTx(ctx, tx, name, some, now); err != nil {
+	if err := d.book.keepTx(ctx, tx, fold(some, now), now); err != nil {
 		return nil, err
 	}
 	written, err := d.book.writeTx(ctx, tx, standings)

@@ -134,7 +134,7 @@ func (d *Dispatcher) matchCrossed(ctx context.Context) error {
 			ID      string `db:"carrier_message_id"`
 		}
 		if err := tx.SelectContext(ctx, &rows, `SELECT e.carrier, e.carrier_message_id FROM early_receipts e
-			JOIN carrier_refs r ON r.carrier = e.carrier AND r.carrier_message_id = e.carrier_message_id AND r.status <> -1
+			JOIN carrier_refs r ON r.carrier = e.carrier AND r.carrier_message_id = e.carrier_message_id
 			ORDER BY 1, 2 LIMIT 1000`); err != nil {
 			return err
 		}

@@ -18,7 +18,6 @@ type doubt struct {
 	Attempts    int        `db:"tries"`
 	Reason      Reason     `db:"reason"`
 	Resent      bool       `db:"resent"`
-	Partial     bool       `db:"partial"` // only some segments were accepted before
 	Origin      Origin     `db:"origin"`
 	OriginID    int64      `db:"origin_id"`
 	FreshUntil  *time.Time `db:"fresh_until"`
@@ -46,8 +45,7 @@ mine AS (
     RETURNING u.message_id, u.carrier, u.since)
 SELECT x.carrier, x.since, ` + messageColumns + `,
     COALESCE(s.attempts, 0) AS tries, COALESCE(s.reason, '') AS reason, COALESCE(s.reason = 'withdrawing', false) AS withdrawing,
-    EXISTS (SELECT 1 FROM message_events e WHERE e.account_id = $1 AND e.message_id = m.id AND e.what = 'resent') AS resent,
-    EXISTS (SELECT 1 FROM message_events e WHERE e.account_id = $1 AND e.message_id = m.id AND e.what = 'partial') AS partial
+    EXISTS (SELECT 1 FROM message_events e WHERE e.account_id = $1 AND e.message_id = m.id AND e.what = 'resent') AS resent
 FROM mine x JOIN messages m ON m.account_id = $1 AND m.id = x.message_id
 LEFT JOIN sent s ON s.account_id = $1 AND s.message_id = x.message_id
 ORDER BY x.since, m.id`
@@ -142,9 +140,7 @@ func (d *Dispatcher) decideTx(ctx context.Context, tx *sqlx.Tx, m doubt, found *
 		if err != nil {
 			return err
 		}
-		// A try that completed what one before it had left shows no more than its own
-		// segments either. Then nobody knows.
-		if fragment && !m.Partial {
+		if fragment {
 			m.Reason = ReasonPartial
 			if err := d.book.tellTx(ctx, tx, []happening{{m.ref(), now, WhatPartial, NotSent, ""}}); err != nil {
 				return err

@@ -315,64 +315,6 @@ func TestUnanswered_ownerWasOnlySlow(t *testing.T) {
 	}
 }
 
-// A carrier that remembers which segments it brought through completes the text. Receipts
-// for those count then, also the ones that came before.
-func TestUnanswered_partialCompleted(t *testing.T) {
-	t.Parallel()
-	for name, kind := range map[string]error{"the rest was refused": notify.ErrThrottled, "nothing was heard of the rest": notify.ErrUnknown} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t)
-			w.carrier.script = func(n int, m notify.Message) (notify.Submission, error) {
-				if n == 0 {
-					return notify.Submission{}, &notify.SendError{Kind: kind, Partial: notify.Submission{IDs: []string{"first", "second"}}}
-				}
-				return notify.Submission{IDs: []string{"first", "second", "third"}}, nil
-			}
-			ref := w.enqueue(func(m *notify.NewMessage) { m.Body = strings.Repeat("0123456789", 40) })
-			d, desk := w.dispatcher(nil), w.desk()
-			from := func(r *notify.Receipt) { r.Recipient, r.Sender = patient, "Praxis" }
-			w.tick(d)
-			w.receipt(desk, "first", notify.Delivered, from)
-			w.clock.Add(3 * time.Minute)
-			if _, err := d.Tick(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			w.wantStatus(ref, notify.Sent, "")
-			w.receipt(desk, "third", notify.Delivered, from)
-			w.wantStatus(ref, notify.Sent, "")
-			w.receipt(desk, "second", notify.Delivered, from)
-			w.wantStatus(ref, notify.Delivered, "")
-			if n := w.count(`SELECT count(*) FROM early_receipts`); n != 0 {
-				t.Errorf("%d receipts are left", n)
-			}
-		})
-	}
-}
-
-// It completes the text, and then nothing is heard of the rest: the segments it had brought
-// through before count with those that show up.
-func TestUnanswered_partialThenUnknown(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	kinds := []error{notify.ErrThrottled, notify.ErrUnknown}
-	w.carrier.script = func(n int, m notify.Message) (notify.Submission, error) {
-		return notify.Submission{}, &notify.SendError{Kind: kinds[n], Partial: notify.Submission{IDs: []string{"first", "second"}}}
-	}
-	ref := w.enqueue(func(m *notify.NewMessage) { m.Body = strings.Repeat("0123456789", 40) })
-	d, desk := w.dispatcher(nil), w.desk()
-	for _, id := range []string{"first", "second", "third"} {
-		w.tick(d)
-		w.clock.Add(10 * time.Second)
-		w.tick(d)
-		w.receipt(desk, id, notify.Delivered, func(r *notify.Receipt) { r.Recipient, r.Sender = patient, "Praxis" })
-	}
-	w.wantStatus(ref, notify.Delivered, "")
-	if got := whats(w.get(ref)); got != "queued partial unanswered resolved receipt" {
-		t.Errorf("history %q", got)
-	}
-}
-
 // A text in three segments of which some may have been taken: only receipts of all three,
 // or the answers we had, are evidence. A phone shows nothing of a text with a segment missing.
 func TestUnanswered_segments(t *testing.T) {
@@ -441,7 +383,7 @@ func TestUnanswered_segments(t *testing.T) {
 			if n := w.count(`SELECT count(*) FROM unanswered`); n != 0 {
 				t.Errorf("%d still unanswered", n)
 			}
-			if n := w.count(`SELECT count(*) FROM early_receipts e LEFT JOIN carrier_refs r USING (carrier, carrier_message_id) WHERE r.status IS DISTINCT FROM -1`); n != 0 {
+			if n := w.count(`SELECT count(*) FROM early_receipts`); n != 0 {
 				t.Errorf("%d receipts are still nobody's", n)
 			}
 		})

@@ -28,7 +28,6 @@ type Carrier struct {
 	limit      *rate.Limiter // nil: none
 	ids        ids
 	references *references
-	unfinished unfinished
 	replies    *replies
 }
 

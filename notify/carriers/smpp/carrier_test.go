@@ -158,35 +158,38 @@ func TestSend_lateRefusalIsNoEvidence(t *testing.T) {
 	}
 }
 
-func TestSend_partly(t *testing.T) {
+// Parts refused for now are submitted again in the same Send, and nothing else is.
+func TestSend_completes(t *testing.T) {
 	long := strings.Repeat("0123456789", 40) // three parts
 	for _, tt := range []struct {
-		name     string
-		fault    standin.Fault
-		want     error
-		partial  int
-		complete bool // sending again completes it
+		name  string
+		fault standin.Fault
+		rests int
 	}{
-		{"second throttled", standin.Fault{Skip: 1, Status: standin.StatusThrottled}, notify.ErrThrottled, 2, true},
-		{"first two throttled", standin.Fault{Times: 2, Status: standin.StatusQueueFull}, notify.ErrThrottled, 1, true},
-		{"third in trouble", standin.Fault{Skip: 2, Status: standin.StatusSystemError}, notify.ErrTemporary, 2, true},
-		{"second refused", standin.Fault{Skip: 1, Status: standin.StatusRefused}, notify.ErrRejected, 2, false},
-		{"second's answer unreadable", standin.Fault{Skip: 1, Action: standin.GarbageBody}, notify.ErrUnknown, 2, false},
+		{"second throttled", standin.Fault{Skip: 1, Status: standin.StatusThrottled}, 1},
+		{"first two throttled", standin.Fault{Times: 2, Status: standin.StatusQueueFull}, 1},
+		{"third in trouble", standin.Fault{Skip: 2, Status: standin.StatusSystemError}, 1},
+		{"third in trouble three times", standin.Fault{Skip: 2, Times: 3, Status: standin.StatusSystemError}, 3},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := start(t, notifytest.NewInbox(), "", standin.SMSCConfig{}, nil)
+			clk := newClock(WaitReconnect)
+			r := start(t, notifytest.NewInbox(), "pause=0s", standin.SMSCConfig{}, clk)
 			r.smsc.Fault(tt.fault)
-			m := message(long)
-			_, err := r.carrier.Send(t.Context(), m)
-			if e := asSendError(t, err, tt.want); len(e.Partial.IDs) != tt.partial {
-				t.Errorf("partial ids %q, want %d", e.Partial.IDs, tt.partial)
+			type result struct {
+				s   notify.Submission
+				err error
 			}
-			if !tt.complete {
-				return
+			done := make(chan result, 1)
+			go func() {
+				s, err := r.carrier.Send(t.Context(), message(long))
+				done <- result{s, err}
+			}()
+			for range tt.rests {
+				clk.fire(t, WaitRest, 1)
 			}
-			s, err := r.carrier.Send(t.Context(), m)
-			if err != nil {
-				t.Fatal(err)
+			got := <-done
+			if got.err != nil {
+				t.Fatal(got.err)
 			}
 			texts := r.smsc.Texts()
 			if len(texts) != 1 || texts[0].Body != long || r.smsc.Accepted() != 3 {
@@ -196,8 +199,51 @@ func TestSend_partly(t *testing.T) {
 			for _, id := range texts[0].IDs {
 				ids = append(ids, canonical(id))
 			}
-			if diff := cmp.Diff(ids, s.IDs); diff != "" {
+			if diff := cmp.Diff(ids, got.s.IDs); diff != "" {
 				t.Errorf("ids (-gateway +ours):\n%s", diff)
+			}
+		})
+	}
+}
+
+// What can't be completed says which parts were taken; the next Send begins anew.
+func TestSend_partly(t *testing.T) {
+	long := strings.Repeat("0123456789", 40) // three parts
+	for _, tt := range []struct {
+		name    string
+		fault   standin.Fault
+		want    error
+		partial int
+		over    bool // ctx ends before it is complete
+	}{
+		{"second throttled for long", standin.Fault{Skip: 1, Times: -1, Status: standin.StatusThrottled}, notify.ErrThrottled, 1, true},
+		{"third in trouble for long", standin.Fault{Skip: 2, Times: -1, Status: standin.StatusSystemError}, notify.ErrTemporary, 2, true},
+		{"all throttled", standin.Fault{Times: 3, Status: standin.StatusThrottled}, notify.ErrThrottled, 0, false},
+		{"second refused", standin.Fault{Skip: 1, Status: standin.StatusRefused}, notify.ErrRejected, 2, false},
+		{"second's answer unreadable", standin.Fault{Skip: 1, Action: standin.GarbageBody}, notify.ErrUnknown, 2, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			clk := newClock(WaitReconnect)
+			r := start(t, notifytest.NewInbox(), "pause=0s", standin.SMSCConfig{}, clk)
+			r.smsc.Fault(tt.fault)
+			m := message(long)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			failed := make(chan error, 1)
+			go func() { _, err := r.carrier.Send(ctx, m); failed <- err }()
+			if tt.over {
+				clk.fire(t, WaitRest, 1)
+				until(t, r.smsc, func() bool { return r.smsc.Seen() > 3 })
+				clk.await(t, WaitRest, 1)
+				cancel()
+			}
+			if e := asSendError(t, <-failed, tt.want); len(e.Partial.IDs) != tt.partial {
+				t.Errorf("partial ids %q, want %d", e.Partial.IDs, tt.partial)
+			}
+			before := r.smsc.Accepted()
+			r.smsc.ClearFaults()
+			if s, err := r.carrier.Send(t.Context(), m); err != nil || len(s.IDs) != 3 || r.smsc.Accepted() != before+3 {
+				t.Errorf("the next Send: %v, %v, %d parts more", s.IDs, err, r.smsc.Accepted()-before)
 			}
 		})
 	}

@@ -67,9 +67,10 @@
 //   - The parts of one message are all written before the first answer is awaited:
 //     a cut then leaves a message that went out whole or not at all, and not one
 //     whose rest is never sent.
-//   - A message of which only some parts were taken is remembered with its
-//     reference number, so that sending it again completes it and repeats nothing.
-//     The memory is bounded and ends with the process.
+//   - A message of which some parts were taken and others refused for now is completed
+//     within the same Send, so that each Send leaves a text that is there or is not, whichever
+//     process died in between. What Send couldn't complete is void: the next one begins
+//     anew, with a reference number of its own.
 //   - The 8-bit reference of the UDH keeps 153 septets a part, as segments are
 //     counted; a table of counters by destination keeps it from wrapping early. With
 //     ref=16 a message has the 16-bit one where that takes no further part, and else the

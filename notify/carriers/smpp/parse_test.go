@@ -304,28 +304,6 @@ func TestCutBody_agreesWithSegments(t *testing.T) {
 	})
 }
 
-// The memory forgets what is oldest, and not what was put again since.
-func TestUnfinished_forgetsTheOldest(t *testing.T) {
-	t.Parallel()
-	var u unfinished
-	m := func(id int64) *notify.Message { return &notify.Message{AccountID: 1, ID: id} }
-	u.put(m(1), progress{ref: 1})
-	u.put(m(2), progress{ref: 2})
-	if p, ok := u.take(m(1)); !ok || p.ref != 1 {
-		t.Fatalf("took %+v, %v", p, ok)
-	}
-	u.put(m(1), progress{ref: 3})
-	for id := range int64(unfinishedCapacity - 1) {
-		u.put(m(100+id), progress{})
-	}
-	if _, ok := u.take(m(2)); ok {
-		t.Error("the oldest is still known")
-	}
-	if p, ok := u.take(m(1)); !ok || p.ref != 3 {
-		t.Errorf("took %+v, %v, want what was put again", p, ok)
-	}
-}
-
 // Binds refused at once don't knock again together, nor ever more often than each half
 // second, nor later than a minute.
 func TestBackoff(t *testing.T) {

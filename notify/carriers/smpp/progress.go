@@ -3,8 +3,6 @@ package smpp
 import (
 	"hash/maphash"
 	"sync"
-
-	"rappel/notify"
 )
 
 // references hands out concatenation references: one after the other for each
@@ -37,56 +35,6 @@ func (r *references) of(destination string) uint16 {
 // progress is what became of the parts of a message not yet taken whole.
 type progress struct {
 	ref uint16
-	ids []string // by part; "" = not taken
+	ids []string // by part; "" = not taken, or taken without an id
 	has []bool
-
-	count uint64 // when it was put
-}
-
-// unfinished remembers messages of which some parts were taken, so that the next
-// Send completes them. It forgets the oldest beyond its capacity.
-type unfinished struct {
-	mu    sync.Mutex
-	known map[messageKey]progress
-	order []entry // oldest first; some are of messages completed or put again since
-	count uint64
-}
-
-// entry says that the message was put as the count-th.
-type entry struct {
-	messageKey
-	count uint64
-}
-
-// messageKey names a message of ours.
-type messageKey struct{ account, id int64 }
-
-const unfinishedCapacity = 4096
-
-func (u *unfinished) take(m *notify.Message) (progress, bool) {
-	k := messageKey{m.AccountID, m.ID}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	p, ok := u.known[k]
-	delete(u.known, k)
-	return p, ok
-}
-
-func (u *unfinished) put(m *notify.Message, p progress) {
-	k := messageKey{m.AccountID, m.ID}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.known == nil {
-		u.known = map[messageKey]progress{}
-	}
-	u.count++
-	p.count = u.count
-	u.known[k] = p
-	u.order = append(u.order, entry{k, u.count})
-	for len(u.order) > unfinishedCapacity {
-		if oldest := u.order[0]; u.known[oldest.messageKey].count == oldest.count {
-			delete(u.known, oldest.messageKey)
-		}
-		u.order = u.order[1:]
-	}
 }

@@ -4,14 +4,16 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
+	"time"
 
 	"rappel/notify"
 	"rappel/notify/segment"
 )
 
 // Send submits m, each part in a slot of its own and at the rate configured, and
-// waits for all answers. Sending a message again of which only some parts were
-// taken submits the others.
+// waits for all answers. When some parts are taken and the others refused for now, it
+// submits those again until ctx ends.
 //
 // When parts fail in different ways, the kind is that which forbids most:
 // ErrUnknown, then a final one, then ErrMisconfigured, ErrThrottled, ErrTemporary.
@@ -40,11 +42,29 @@ func (c *Carrier) Send(ctx context.Context, m notify.Message) (notify.Submission
 
 // sendLong is Send for several parts.
 func (c *Carrier) sendLong(ctx context.Context, m *notify.Message, l *letter) (notify.Submission, error) {
-	n := len(l.cuts)
-	p, resumed := c.unfinished.take(m)
-	if !resumed || len(p.ids) != n {
-		p = progress{ref: c.references.of(m.Recipient), ids: make([]string, n), has: make([]bool, n)}
+	p := progress{ref: c.references.of(m.Recipient), ids: make([]string, len(l.cuts)), has: make([]bool, len(l.cuts))}
+	for {
+		failed := c.sendRest(ctx, m, l, &p)
+		var s notify.Submission
+		for _, id := range p.ids {
+			if id != "" {
+				s.IDs = append(s.IDs, id)
+			}
+		}
+		if failed == nil {
+			return s, nil
+		}
+		if !slices.Contains(p.has, true) || severity(failed.Kind) > severity(notify.ErrThrottled) || !c.rest(ctx) {
+			failed.Partial = s
+			return notify.Submission{}, failed
+		}
 	}
+}
+
+// sendRest submits the parts that aren't taken yet and returns the failure that forbids
+// most.
+func (c *Carrier) sendRest(ctx context.Context, m *notify.Message, l *letter, p *progress) (worst *notify.SendError) {
+	n := len(l.cuts)
 	requests := make([]*request, n) // under way
 	failures := make([]*notify.SendError, n)
 	settle := func() {
@@ -74,27 +94,28 @@ func (c *Carrier) sendLong(ctx context.Context, m *notify.Message, l *letter) (n
 		}
 	}
 	settle()
-	var worst *notify.SendError
 	for _, failed := range failures {
 		if failed != nil && (worst == nil || severity(failed.Kind) > severity(worst.Kind)) {
 			worst = failed
 		}
 	}
-	var s notify.Submission
-	for _, id := range p.ids {
-		if id != "" {
-			s.IDs = append(s.IDs, id)
-		}
-	}
-	if worst == nil {
-		return s, nil
-	}
-	if severity(worst.Kind) != severity(notify.ErrRejected) {
-		c.unfinished.put(m, p)
-	}
-	worst.Partial = s
-	return notify.Submission{}, worst
+	return worst
 }
+
+// rest waits before parts are submitted again; false says that ctx is over.
+func (c *Carrier) rest(ctx context.Context) bool {
+	fired, stop := c.wait(WaitRest, max(c.cfg.Pause, leastRest))
+	defer stop()
+	select {
+	case <-fired:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// leastRest is the least pause before a refused part is submitted again.
+const leastRest = 100 * time.Millisecond
 
 // severity orders the kinds by what they forbid.
 func severity(kind error) int {

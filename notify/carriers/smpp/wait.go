@@ -13,6 +13,7 @@ const (
 	WaitAnswer    Purpose = "answer"    // of a submit_sm
 	WaitLink      Purpose = "link"      // a Send while nothing is bound
 	WaitRate      Purpose = "rate"      // a Send held back by rate
+	WaitRest      Purpose = "rest"      // before refused parts of a message are submitted again
 	WaitReconnect Purpose = "reconnect" // between two attempts to bind
 	WaitEnquire   Purpose = "enquire"   // between two enquire_link
 	WaitPeer      Purpose = "peer"      // the answer to bind, enquire_link or unbind
