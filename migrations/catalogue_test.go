@@ -22,6 +22,9 @@ var samples = map[string]string{
 
 	"sender_registrations.state": `'pending'`,
 	"held.reason":                `'review'`,
+
+	"ledger_tx.lines":    `2`,
+	"credit_lots.source": `'gift'`,
 }
 
 // table is one relation with an account_id, as the catalogue has it.

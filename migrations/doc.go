@@ -9,6 +9,9 @@
 //     (sync, remind, dispatch). Row-level security isn't forced on it.
 //   - rappel_web is the role of the web. It owns nothing and row-level security
 //     binds it: outside [InAccount] it sees no tenant row at all.
+//   - rappel_operator is the role of the operator's own people. It sees the business of
+//     all accounts (books, credits), and has no right on any table with messages,
+//     appointments or people.
 //
 // A database goes one way:
 //
