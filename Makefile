@@ -26,7 +26,7 @@ tools:
 	@bash .deploy/setup.sh postgresql
 
 tools-test:
-	@bash .deploy/setup.sh postgresql chromium gcc axe
+	@bash .deploy/setup.sh postgresql chromium gcc axe swissqrbill poppler
 
 run: tools
 	@echo "building; the first time takes about five minutes (Microsoft's Graph SDK), then seconds"

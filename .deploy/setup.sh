@@ -1,14 +1,18 @@
 #!/usr/bin/env bash
 # Installs what the named parts need and this machine lacks, from Debian's packages,
 # and says so. Where that is not possible it prints what to install and fails.
-# The part "axe" fetches axe-core, which tests accessibility, from npm into .cache.
+# Two parts come from npm into .cache, for tests alone: "axe" is axe-core, which tests
+# accessibility; "swissqrbill" is another maker of QR-bills, which ours must agree with.
 set -eu
 
-# To raise it: npm view axe-core@VERSION dist.integrity
+# To raise one: npm view NAME@VERSION dist.integrity
 axe_version=4.14.1
 axe_sha512=FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ==
+qrbill_version=4.4.1
+qrbill_sha512=iDz+1F1trXoyUhnNWg7F4D1mmJ+0MM0JUtkTGenQw7nQGaQrHjYdEcJBkevN170B/oSNKJvpTeH92+dHGvFRnQ==
 cache=$(cd "$(dirname "$0")/.." && pwd)/.cache
 axe=$cache/axe-core-$axe_version.min.js
+qrbill=$cache/swissqrbill-$qrbill_version
 
 need=()
 say() { printf 'setup: %s\n' "$*"; }
@@ -26,36 +30,46 @@ for part in "$@"; do
     axe)
       # npm only where it must be fetched, for Debian's brings much along.
       [ -f "$axe" ] || command -v npm >/dev/null || need+=(npm) ;;
+    swissqrbill)
+      command -v node >/dev/null || need+=(nodejs)
+      [ -d "$qrbill" ] || command -v npm >/dev/null || need+=(npm) ;;
+    poppler)
+      { command -v pdftoppm && command -v pdftotext; } >/dev/null || need+=(poppler-utils) ;;
     *) say "unknown part $part"; exit 2 ;;
   esac
 done
 
-# fetch_axe puts axe-core where its tests look for it. What npm hands out is used only if
-# it is, byte for byte, what was looked at when the version was chosen.
-fetch_axe() {
-  case " $1 " in *" axe "*) ;; *) return 0 ;; esac
-  if [ -f "$axe" ]; then return 0; fi
-  say "fetching axe-core $axe_version from npm"
+# fetch NAME VERSION SHA512 MEMBER TARGET puts part of an npm package where tests look for
+# it. What npm hands out is used only if it is, byte for byte, what was looked at when the
+# version was chosen.
+fetch() {
+  if [ -e "$5" ]; then return 0; fi
+  say "fetching $1 $2 from npm"
   mkdir -p "$cache"
   local dir sum
-  dir=$(mktemp -d "$cache/axe.XXXXXX")
-  if ! (cd "$dir" && npm pack --silent --ignore-scripts "axe-core@$axe_version" >/dev/null 2>npm.log); then
+  dir=$(mktemp -d "$cache/npm.XXXXXX")
+  if ! (cd "$dir" && npm pack --silent --ignore-scripts "$1@$2" >/dev/null 2>npm.log); then
     tail -n 5 "$dir/npm.log"; rm -rf "$dir"
-    say "npm could not fetch axe-core $axe_version; is its registry reachable?"
+    say "npm could not fetch $1 $2; is its registry reachable?"
     return 1
   fi
-  sum=$(sha512sum <"$dir/axe-core-$axe_version.tgz" | cut -d ' ' -f 1)
-  if [ "$sum" != "$(printf %s "$axe_sha512" | base64 -d | od -An -v -tx1 | tr -d ' \n')" ]; then
+  sum=$(sha512sum <"$dir/$1-$2.tgz" | cut -d ' ' -f 1)
+  if [ "$sum" != "$(printf %s "$3" | base64 -d | od -An -v -tx1 | tr -d ' \n')" ]; then
     rm -rf "$dir"
-    say "axe-core $axe_version is not what it was (SHA-512 $sum): not used"
+    say "$1 $2 is not what it was (SHA-512 $sum): not used"
     return 1
   fi
-  tar -xzf "$dir/axe-core-$axe_version.tgz" -C "$dir" package/axe.min.js
-  mv "$dir/package/axe.min.js" "$axe" # in one step: tests may look already
+  tar -xzf "$dir/$1-$2.tgz" -C "$dir" "$4"
+  [ -e "$5" ] || mv "$dir/$4" "$5" # in one step: tests may look already
   rm -rf "$dir"
 }
 
-if [ ${#need[@]} -eq 0 ]; then fetch_axe "$*"; exit; fi
+fetch_all() {
+  case " $1 " in *" axe "*) fetch axe-core "$axe_version" "$axe_sha512" package/axe.min.js "$axe" || return 1 ;; esac
+  case " $1 " in *" swissqrbill "*) fetch swissqrbill "$qrbill_version" "$qrbill_sha512" package "$qrbill" || return 1 ;; esac
+}
+
+if [ ${#need[@]} -eq 0 ]; then fetch_all "$*"; exit; fi
 
 sudo=()
 if [ "$(id -u)" -ne 0 ]; then
@@ -82,5 +96,5 @@ rm -f /tmp/rappel-setup.$$
 if [ ${#sudo[@]} -eq 0 ] && command -v pg_ctlcluster >/dev/null && [ "${CI:-}" = true ]; then
   for v in /etc/postgresql/*/main; do [ -d "$v" ] && pg_ctlcluster "$(basename "$(dirname "$v")")" main stop >/dev/null 2>&1 || true; done
 fi
-fetch_axe "$*"
+fetch_all "$*"
 say "done"
