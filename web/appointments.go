@@ -23,10 +23,10 @@ import (
 // #preview with .bubble, #history, and mark around the number in #texts.
 func (s *Server) appointmentRoutes() []route {
 	return []route{
-		{"GET /appointments", member, s.appointmentList},
-		{"GET /appointments/export.csv", member, s.appointmentCSV},
-		{"GET /appointments/export.xlsx", member, s.appointmentXLSX},
-		{"GET /appointments/{id}", member, s.appointmentDetail},
+		{"GET /appointments", daily, s.appointmentList},
+		{"GET /appointments/export.csv", daily, s.appointmentCSV},
+		{"GET /appointments/export.xlsx", daily, s.appointmentXLSX},
+		{"GET /appointments/{id}", daily, s.appointmentDetail},
 	}
 }
 

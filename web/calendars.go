@@ -24,17 +24,17 @@ import (
 // late…; form#calendar-settings; form#disconnect-<connection>.
 func (s *Server) calendarRoutes() []route {
 	return []route{
-		{"GET /calendars", member, s.calendarList},
-		{"POST /connections/{id}/pick", member, s.calendarPick},
-		{"POST /connections/{id}/relist", member, s.connectionRelist},
-		{"POST /connections/{id}/disconnect", member, s.connectionDisconnect},
-		{"GET /calendars/{id}", member, s.calendarPage},
-		{"POST /calendars/{id}", member, s.calendarSave},
-		{"POST /calendars/{id}/read", member, s.calendarRead},
-		{"POST /calendars/{id}/rules", member, s.ruleSave},
-		{"POST /rules/{id}/delete", member, s.ruleDelete},
-		{"GET /connect/{provider}", member, s.connect},
-		{"GET /connect/{provider}/callback", member, s.connected},
+		{"GET /calendars", daily, s.calendarList},
+		{"POST /connections/{id}/pick", managers, s.calendarPick},
+		{"POST /connections/{id}/relist", managers, s.connectionRelist},
+		{"POST /connections/{id}/disconnect", managers, s.connectionDisconnect},
+		{"GET /calendars/{id}", daily, s.calendarPage},
+		{"POST /calendars/{id}", managers, s.calendarSave},
+		{"POST /calendars/{id}/read", daily, s.calendarRead},
+		{"POST /calendars/{id}/rules", managers, s.ruleSave},
+		{"POST /rules/{id}/delete", managers, s.ruleDelete},
+		{"GET /connect/{provider}", roleOwner, s.connect},
+		{"GET /connect/{provider}/callback", roleOwner, s.connected},
 	}
 }
 

@@ -21,7 +21,7 @@ import (
 // -number; #coming with li[data-reminder="<id>"]; #days; #problems with
 // [data-problem="<kind>"] and form#dismiss-<notice>; #chart with a.bar.
 func (s *Server) dashboardRoutes() []route {
-	return []route{{"GET /{$}", member, s.dashboard}}
+	return []route{{"GET /{$}", daily, s.dashboard}}
 }
 
 const (

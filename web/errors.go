@@ -13,6 +13,8 @@ import (
 var (
 	errNoPage = errors.New("web: no such page")
 	errLogIn  = errors.New("web: log in first")
+	// errElsewhere sends somebody who may not see the first page to theirs.
+	errElsewhere = errors.New("web: begins on another page")
 )
 
 // problem is an error already worded for a page of its own.
@@ -47,6 +49,9 @@ func (s *Server) fail(w http.ResponseWriter, r *request, err error) {
 			to += "?next=" + url.QueryEscape(r.URL.RequestURI())
 		}
 		http.Redirect(w, r.Request, to, http.StatusSeeOther)
+		return
+	case errors.Is(err, errElsewhere):
+		http.Redirect(w, r.Request, r.landing(), http.StatusSeeOther)
 		return
 	case errors.Is(err, errNoPage), isMissing(err):
 		p = &problem{http.StatusNotFound, "not_found", err}

@@ -22,12 +22,12 @@ import (
 // among the meanings #STATUS.
 func (s *Server) messageRoutes() []route {
 	return []route{
-		{"GET /messages", member, s.messageList},
-		{"GET /messages/export.csv", member, s.messageCSV},
-		{"GET /messages/export.xlsx", member, s.messageXLSX},
-		{"GET /messages/replies", member, s.replyList},
-		{"GET /messages/statuses", member, s.statusList},
-		{"GET /messages/{id}", member, s.messageDetail},
+		{"GET /messages", daily, s.messageList},
+		{"GET /messages/export.csv", daily, s.messageCSV},
+		{"GET /messages/export.xlsx", daily, s.messageXLSX},
+		{"GET /messages/replies", daily, s.replyList},
+		{"GET /messages/statuses", daily, s.statusList},
+		{"GET /messages/{id}", daily, s.messageDetail},
 	}
 }
 

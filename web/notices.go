@@ -16,7 +16,7 @@ import (
 var noticeKinds = []string{calendars.NoticeReconnect, calendars.NoticePaused, calendars.NoticeUnreachable, reminders.NoticeMissed}
 
 func (s *Server) noticeRoutes() []route {
-	return []route{{"POST /notices/{id}/dismiss", member, s.noticeDismiss}}
+	return []route{{"POST /notices/{id}/dismiss", daily, s.noticeDismiss}}
 }
 
 // Critical are the notices shown on every page: nothing is sent until somebody acts.

@@ -20,8 +20,9 @@ import (
 type request struct {
 	*http.Request
 	s       *Server
-	Account accounts.Account // zero on routes for anybody
-	User    accounts.User
+	Account accounts.Account // zero on routes for anybody, and where an operator is at no clinic
+	User    accounts.User    // zero for operators
+	role    access           // what whoever is logged in may be taken for; 0 = nobody is
 	Lang    string
 	Loc     *time.Location
 }
@@ -37,8 +38,8 @@ func (s *Server) serve(rt route) http.HandlerFunc {
 			s.fail(w, r, err)
 			return
 		}
-		if rt.access == member && r.User.ID == 0 {
-			s.fail(w, r, errLogIn)
+		if rt.access&anybody == 0 && rt.access&r.role == 0 {
+			s.fail(w, r, r.refusal())
 			return
 		}
 		if err := readForm(hr); err != nil {
@@ -49,6 +50,18 @@ func (s *Server) serve(rt route) http.HandlerFunc {
 			s.fail(w, r, err)
 		}
 	}
+}
+
+// refusal is the answer to somebody a route isn't for: to log in first, or no. At the
+// front door everybody is shown to where they begin.
+func (r *request) refusal() error {
+	switch {
+	case r.role == 0:
+		return errLogIn
+	case r.Method == http.MethodGet && r.URL.Path == "/" && !r.fragment():
+		return errElsewhere
+	}
+	return &problem{http.StatusForbidden, "forbidden", nil}
 }
 
 // readForm reads query and form at once: FormValue and its like would take one that is
@@ -100,6 +113,7 @@ func (r *request) identify() error {
 	if err != nil {
 		return err
 	}
+	r.role = userRoles[r.User.Role]
 	r.Lang = r.s.words.language(r.Request, r.User.Language)
 	r.Loc = r.Account.Location()
 	return nil

@@ -15,8 +15,8 @@ import (
 // would be kept for less long, #confirm.
 func (s *Server) retentionRoutes() []route {
 	return []route{
-		{"GET /settings/retention", member, s.retentionPage},
-		{"POST /settings/retention", member, s.retentionSave},
+		{"GET /settings/retention", managers, s.retentionPage},
+		{"POST /settings/retention", managers, s.retentionSave},
 	}
 }
 

@@ -7,18 +7,10 @@ import (
 	"time"
 )
 
-// access says who may use a route.
-type access int
-
-const (
-	anybody access = iota // no session needed
-	member                // somebody logged in at an account
-)
-
 // route is one row of the table everything is served from.
 type route struct {
 	pattern string // as net/http's mux takes it, method included
-	access  access
+	access  access // the roles it is for
 	handle  func(w http.ResponseWriter, r *request) error
 }
 
@@ -40,7 +32,7 @@ func (s *Server) mux() http.Handler {
 	for _, rt := range s.routes() {
 		pages.HandleFunc(rt.pattern, s.serve(rt))
 	}
-	pages.HandleFunc("/", s.serve(route{handle: func(http.ResponseWriter, *request) error { return errNoPage }}))
+	pages.HandleFunc("/", s.serve(route{access: anybody, handle: func(http.ResponseWriter, *request) error { return errNoPage }}))
 
 	guard := http.NewCrossOriginProtection()
 	guard.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -17,8 +17,8 @@ import (
 // Ids for browser tests: region, fallback, two_way, #save.
 func (s *Server) sendingRoutes() []route {
 	return []route{
-		{"GET /settings/sending", member, s.sendingPage},
-		{"POST /settings/sending", member, s.sendingSave},
+		{"GET /settings/sending", managers, s.sendingPage},
+		{"POST /settings/sending", managers, s.sendingSave},
 	}
 }
 

@@ -43,6 +43,7 @@ type Server struct {
 	words    *words
 	pages    *pageSet
 	static   *assets
+	entrance map[string]access // by path, see roles.go
 	handler  http.Handler
 }
 
@@ -72,6 +73,7 @@ func New(c Config) (*Server, error) {
 		s.Log.ErrorContext(r.Context(), "session store failed", slog.Any("err", err))
 		http.Error(w, "503 Service Unavailable", http.StatusServiceUnavailable)
 	}
+	s.entrance = s.entrances()
 	s.handler = s.mux()
 	return s, nil
 }

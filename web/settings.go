@@ -17,8 +17,8 @@ import (
 // zone, region, min_lead_minutes, …), #save; the language buttons of the footer.
 func (s *Server) settingsRoutes() []route {
 	return []route{
-		{"GET /settings", member, s.settingsPage},
-		{"POST /settings", member, s.settingsSave},
+		{"GET /settings", managers, s.settingsPage},
+		{"POST /settings", managers, s.settingsSave},
 	}
 }
 

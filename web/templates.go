@@ -20,12 +20,12 @@ import (
 // a[data-template="<id>"].
 func (s *Server) templateRoutes() []route {
 	return []route{
-		{"GET /templates", member, s.templateList},
-		{"GET /templates/new", member, s.templateNew},
-		{"GET /templates/{id}", member, s.templateEdit},
-		{"POST /templates", member, s.templateSave},
-		{"POST /templates/preview", member, s.templatePreview},
-		{"POST /templates/{id}/delete", member, s.templateDelete},
+		{"GET /templates", daily, s.templateList},
+		{"GET /templates/new", daily, s.templateNew},
+		{"GET /templates/{id}", daily, s.templateEdit},
+		{"POST /templates", daily, s.templateSave},
+		{"POST /templates/preview", daily, s.templatePreview},
+		{"POST /templates/{id}/delete", daily, s.templateDelete},
 	}
 }
 

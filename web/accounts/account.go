@@ -91,5 +91,12 @@ func (n NewUser) validate() error {
 	return nil
 }
 
+// Roles of the operator's own people.
+const (
+	BillingAdmin = "billing_admin" // subscriptions, invoices, payments of all accounts
+	Reviewer     = "reviewer"      // first messages and senders
+	Support      = "support"       // helps a clinic, inside it only with its consent
+)
+
 // Languages are those the product speaks, German first.
 var Languages = []language.Tag{language.German, language.French, language.Italian, language.English}
