@@ -23,8 +23,13 @@ var samples = map[string]string{
 	"sender_registrations.state": `'pending'`,
 	"held.reason":                `'review'`,
 
-	"ledger_tx.lines":    `2`,
-	"credit_lots.source": `'gift'`,
+	"ledger_tx.lines":             `2`,
+	"credit_lots.source":          `'gift'`,
+	"user_sessions.method":        `'password'`,
+	"invitations.role":            `'staff'`,
+	"link_tokens.purpose":         `'reset'`,
+	"audit.actor_kind":            `'user'`,
+	"support_consents.granted_at": `'2026-01-01T00:00:00Z'`,
 }
 
 // table is one relation with an account_id, as the catalogue has it.

@@ -9,9 +9,9 @@
 //     (sync, remind, dispatch). Row-level security isn't forced on it.
 //   - rappel_web is the role of the web. It owns nothing and row-level security
 //     binds it: outside [InAccount] it sees no tenant row at all.
-//   - rappel_operator is the role of the operator's own people. It sees the business of
-//     all accounts (books, credits), and has no right on any table with messages,
-//     appointments or people.
+//   - rappel_operator is the role of the operator's own pages (billing admin, reviewer,
+//     support). A policy named operator_sees_all opens a table of the business to it over
+//     all accounts; a table without that policy, or without a grant, stays shut.
 //
 // A database goes one way:
 //
@@ -34,6 +34,8 @@
 //     ROLE per request, so that no forgotten statement can run as the owner.
 //     Where the web has a login of its own, make that login a member of rappel_web
 //     and not of the owner; then not even RESET ROLE leads out.
+//   - What the operator's people may not see they can't: rappel_operator has no grant on
+//     any table with something of patients, and a test reads the catalogue for it.
 //   - rls_test.go asks the catalogue for every table with an account_id. A new
 //     table that can't be proven isolated fails it.
 package migrations

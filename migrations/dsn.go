@@ -15,27 +15,32 @@ import (
 // one who migrates a member.
 //
 // It fails with [ErrDSN] when dsn can't be read.
-func WebDSN(dsn string) (string, error) {
+func WebDSN(dsn string) (string, error) { return dsnAs(dsn, WebRole) }
+
+// OperatorDSN is WebDSN for the operator's own pages, role rappel_operator.
+func OperatorDSN(dsn string) (string, error) { return dsnAs(dsn, OperatorRole) }
+
+func dsnAs(dsn, role string) (string, error) {
 	if !strings.HasPrefix(dsn, "postgres://") && !strings.HasPrefix(dsn, "postgresql://") {
 		// A later key overrides an earlier one.
-		return asWeb(strings.TrimSpace(strings.TrimSpace(dsn) + " role=" + WebRole))
+		return checkRole(strings.TrimSpace(strings.TrimSpace(dsn)+" role="+role), role)
 	}
 	u, err := url.Parse(dsn)
 	if err != nil {
 		return "", unreadable()
 	}
 	q := u.Query()
-	q.Set("role", WebRole)
+	q.Set("role", role)
 	u.RawQuery = q.Encode()
-	return asWeb(u.String())
+	return checkRole(u.String(), role)
 }
 
-// asWeb returns dsn if the driver understands it as we do. Without the role the web
+// checkRole returns dsn if the driver understands it as we do. Without the role the web
 // would work as the owner, so this is looked at and not believed: after a trailing
 // backslash, for one, the role would be a part of the value before it.
-func asWeb(dsn string) (string, error) {
+func checkRole(dsn, role string) (string, error) {
 	c, err := pq.NewConfig(dsn)
-	if err != nil || c.Runtime["role"] != WebRole {
+	if err != nil || c.Runtime["role"] != role {
 		return "", unreadable()
 	}
 	return dsn, nil

@@ -12,6 +12,10 @@ import (
 // WebRole is the role the web works as. The schema creates it.
 const WebRole = "rappel_web"
 
+// OperatorRole is the role the operator's own pages work as: it sees every account,
+// and only what is business: nothing of calendars, messages and patients.
+const OperatorRole = "rappel_operator"
+
 // InAccount runs fn in a transaction whose first statement binds it to account,
 // so that row-level security shows that account's rows alone. It commits when fn
 // returns nil and rolls back on an error or a panic; the panic goes on.

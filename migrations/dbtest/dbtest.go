@@ -87,6 +87,17 @@ func Web(t testing.TB, dsn string) *sqlx.DB {
 	return Open(t, web)
 }
 
+// Operator returns a pool on dsn that works as rappel_operator, as the operator's own
+// pages do: every account's business, nothing of patients.
+func Operator(t testing.TB, dsn string) *sqlx.DB {
+	t.Helper()
+	operator, err := migrations.OperatorDSN(dsn)
+	if err != nil {
+		t.Fatalf("dbtest: %v", err)
+	}
+	return Open(t, operator)
+}
+
 // cluster is the shared server as one test process sees it.
 type cluster struct {
 	admin    *sqlx.DB // on database postgres
