@@ -172,6 +172,51 @@ CREATE TABLE audit (
 CREATE INDEX audit_listing ON audit (account_id, at DESC, id DESC);
 COMMENT ON TABLE audit IS 'append-only, written in the transaction of the change itself';
 
+-- Whoever changes something through a page is named in app.actor for the transaction, and
+-- these triggers write down what it was: so no page can forget to. Work of the system,
+-- which names nobody, isn't written down.
+-- +goose StatementBegin
+CREATE FUNCTION audit_change() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    who     jsonb := CAST(current_setting('app.actor') AS jsonb);
+    old_row jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) END;
+    new_row jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END;
+    one     jsonb := COALESCE(new_row, old_row);
+    -- What programs keep for themselves says nothing about what somebody did.
+    noise   text[] := ARRAY['account_id', 'id', 'user_id', 'created_at', 'updated_at', 'used_at', 'seen_at', 'totp_step', 'credential', 'credential_id', 'next_poll_at',
+        'rung_at', 'polled_at', 'snapshot_at', 'snapshot_to', 'changed_at', 'watched_since', 'sealed_cursor', 'failures', 'hidden_events', 'listed_at', 'next_list_at',
+        'retry_at', 'access_expires', 'sealed_access', 'sealed_refresh', 'token_version', 'provider_ref', 'subject'];
+    secret  text[] := ARRAY['password_hash', 'sealed_totp', 'recovery_hashes', 'token_hash'];
+    was     jsonb;
+    now_is  jsonb;
+BEGIN
+    SELECT jsonb_object_agg(key, CASE WHEN key = ANY (secret) THEN CAST('"•"' AS jsonb) ELSE value END) INTO was FROM jsonb_each(old_row)
+        WHERE key <> ALL (noise) AND (new_row IS NULL OR new_row -> key IS DISTINCT FROM value);
+    SELECT jsonb_object_agg(key, CASE WHEN key = ANY (secret) THEN CAST('"•"' AS jsonb) ELSE value END) INTO now_is FROM jsonb_each(new_row)
+        WHERE key <> ALL (noise) AND (old_row IS NULL OR old_row -> key IS DISTINCT FROM value);
+    IF TG_OP = 'UPDATE' AND was IS NULL THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO audit (account_id, at, actor_kind, actor_id, actor, role, action, subject, before, after, reason)
+    VALUES (CAST(one ->> 'account_id' AS bigint), CAST(who ->> 'at' AS timestamptz), who ->> 'kind', CAST(who ->> 'id' AS bigint), who ->> 'name', who ->> 'role',
+        TG_TABLE_NAME || '.' || lower(TG_OP), TG_TABLE_NAME || ':' || COALESCE(one ->> 'id', one ->> 'template_id', one ->> 'account_id'), was, now_is,
+        COALESCE(who ->> 'reason', ''));
+    RETURN NULL;
+END $$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+DO $$
+DECLARE
+    t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY['accounts', 'users', 'passkeys', 'invitations', 'api_tokens', 'support_consents', 'connections', 'calendars', 'rules', 'templates', 'template_texts'] LOOP
+        EXECUTE format($p$CREATE TRIGGER audit_change AFTER INSERT OR UPDATE OR DELETE ON %I
+            FOR EACH ROW WHEN (current_setting('app.actor', true) <> '') EXECUTE FUNCTION audit_change()$p$, t);
+    END LOOP;
+END $$;
+-- +goose StatementEnd
+
 -- The operator's own people -----------------------------------------------------------
 
 CREATE TABLE operators (
@@ -260,7 +305,9 @@ GRANT SELECT, INSERT, UPDATE ON support_consents TO rappel_web;
 GRANT SELECT, UPDATE ON support_requests TO rappel_web;
 GRANT SELECT, INSERT ON audit, mails TO rappel_web;
 
-GRANT SELECT ON accounts, support_consents, operator_audit, audit TO rappel_operator;
+GRANT SELECT ON accounts, support_consents, operator_audit TO rappel_operator;
+-- Who did what, without the values: among them are a clinic's templates.
+GRANT SELECT (account_id, id, at, actor_kind, actor_id, actor, role, action, subject, reason) ON audit TO rappel_operator;
 GRANT SELECT (account_id, id, email, name, role, language, created_at, email_confirmed_at) ON users TO rappel_operator;
 GRANT SELECT, INSERT ON support_requests TO rappel_operator;
 GRANT INSERT ON audit, operator_audit, mails TO rappel_operator;
@@ -268,8 +315,19 @@ GRANT SELECT (account_id, id, key, kind, language, recipient, status, attempts, 
     UPDATE (status, attempts, next_at) ON mails TO rappel_operator;
 
 -- +goose Down
+-- +goose StatementBegin
+DO $$
+DECLARE
+    t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY['accounts', 'users', 'connections', 'calendars', 'rules', 'templates', 'template_texts'] LOOP
+        EXECUTE format('DROP TRIGGER audit_change ON %I', t);
+    END LOOP;
+END $$;
+-- +goose StatementEnd
 DROP TABLE mails, operator_audit, operator_sessions, operators, audit, support_requests, support_consents, api_tokens, link_tokens, invitations,
     user_sessions, passkeys, signups;
+DROP FUNCTION audit_change;
 DROP POLICY operator_sees_all ON users;
 DROP POLICY operator_sees_all ON accounts;
 REVOKE ALL ON accounts, users FROM rappel_operator;

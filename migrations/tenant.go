@@ -2,11 +2,14 @@ package migrations
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
 )
 
 // WebRole is the role the web works as. The schema creates it.
@@ -15,6 +18,31 @@ const WebRole = "rappel_web"
 // OperatorRole is the role the operator's own pages work as: it sees every account,
 // and only what is business: nothing of calendars, messages and patients.
 const OperatorRole = "rappel_operator"
+
+// Actor is a person who changes something. The schema's audit_change triggers write
+// what they change into table audit, in the same transaction.
+type Actor struct {
+	Kind   string    `json:"kind"` // user or operator
+	ID     int64     `json:"id"`
+	Name   string    `json:"name"` // as they are called at the time
+	Role   string    `json:"role"`
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason,omitempty"` // why, where a reason is asked for
+}
+
+type actorKey struct{}
+
+// WithActor names who acts to every [InAccount] below ctx. Work of the system has no
+// actor, and isn't audited.
+func WithActor(ctx context.Context, a Actor) context.Context {
+	return context.WithValue(ctx, actorKey{}, a)
+}
+
+// ActorOf is who acts; ok is false for work of the system.
+func ActorOf(ctx context.Context) (a Actor, ok bool) {
+	a, ok = ctx.Value(actorKey{}).(Actor)
+	return a, ok
+}
 
 // InAccount runs fn in a transaction whose first statement binds it to account,
 // so that row-level security shows that account's rows alone. It commits when fn
@@ -30,7 +58,15 @@ func InAccount(ctx context.Context, db *sqlx.DB, account int64, fn func(tx *sqlx
 	}
 	return InTx(ctx, db, func(tx *sqlx.Tx) error {
 		// SET takes no parameter, hence the formatted number. See law 5 in doc.go.
-		if _, err := tx.ExecContext(ctx, "SET LOCAL app.account_id = '"+strconv.FormatInt(account, 10)+"'"); err != nil {
+		bind := "SET LOCAL app.account_id = '" + strconv.FormatInt(account, 10) + "'"
+		if a, ok := ctx.Value(actorKey{}).(Actor); ok {
+			who, err := json.Marshal(a)
+			if err != nil {
+				return fmt.Errorf("name the actor: %w", err)
+			}
+			bind += "; SET LOCAL app.actor = " + pq.QuoteLiteral(string(who))
+		}
+		if _, err := tx.ExecContext(ctx, bind); err != nil {
 			return fmt.Errorf("bind account %d: %w", account, err)
 		}
 		return fn(tx)
