@@ -30,6 +30,23 @@ var samples = map[string]string{
 	"link_tokens.purpose":         `'reset'`,
 	"audit.actor_kind":            `'user'`,
 	"support_consents.granted_at": `'2026-01-01T00:00:00Z'`,
+	"ledger_tx.lines":             `2`,
+	"credit_lots.source":          `'gift'`,
+
+	"subscriptions.status":           `'active'`,
+	"subscriptions.billing_interval": `'monthly'`,
+	"subscription_periods.ends_on":   `'2026-01-01'`,
+	"subscription_periods.starts_on": `'2026-01-01'`,
+	"mrr_movements.kind":             `'new'`,
+	"invoices.kind":                  `'invoice'`,
+	"invoices.total":                 `2`,
+	"invoice_lines.kind":             `'manual'`,
+	"invoice_lines.service_to":       `'2026-12-31'`,
+	"payments.kind":                  `'payment'`,
+	"payment_allocations.payment_id": `1`,
+	"payment_allocations.invoice_id": `1`,
+	"billing_jobs.kind":              `'mail'`,
+	"dunning_steps.level":            `1`,
 }
 
 // table is one relation with an account_id, as the catalogue has it.
