@@ -434,8 +434,8 @@ BEGIN
         END IF;
     ELSIF NEW.status <> 'draft' AND (
         NEW.net IS DISTINCT FROM (SELECT sum(l.net_rappen) FROM invoice_lines l WHERE l.account_id = NEW.account_id AND l.invoice_id = NEW.id)
-        OR (NEW.net, NEW.tax) IS DISTINCT FROM (SELECT CAST(sum(x.net) AS bigint), CAST(sum(x.tax) AS bigint) FROM invoice_taxes x
-            WHERE x.account_id = NEW.account_id AND x.invoice_id = NEW.id)) THEN
+        OR NEW.net IS DISTINCT FROM (SELECT sum(x.net) FROM invoice_taxes x WHERE x.account_id = NEW.account_id AND x.invoice_id = NEW.id)
+        OR NEW.tax IS DISTINCT FROM (SELECT sum(x.tax) FROM invoice_taxes x WHERE x.account_id = NEW.account_id AND x.invoice_id = NEW.id)) THEN
         RAISE EXCEPTION 'invoice % does not add up', OLD.id USING ERRCODE = 'check_violation';
     END IF;
     RETURN NEW;
@@ -493,10 +493,10 @@ BEGIN
     IF TG_OP = 'UPDATE' AND (to_jsonb(NEW) - 'ends_on' <> to_jsonb(OLD) - 'ends_on' OR NEW.ends_on > OLD.ends_on) THEN
         RAISE EXCEPTION 'period % of subscription % can only end earlier', NEW.seq, NEW.subscription_id USING ERRCODE = 'insufficient_privilege';
     END IF;
-    RETURN NEW;
+    RETURN NULL;
 END $$;
 -- +goose StatementEnd
-CREATE TRIGGER period_follows BEFORE INSERT OR UPDATE ON subscription_periods FOR EACH ROW EXECUTE FUNCTION period_follows();
+CREATE TRIGGER period_follows AFTER INSERT OR UPDATE ON subscription_periods FOR EACH ROW EXECUTE FUNCTION period_follows();
 CREATE TRIGGER period_kept BEFORE DELETE ON subscription_periods FOR EACH ROW EXECUTE FUNCTION billing_frozen();
 
 -- Who sees what ------------------------------------------------------------------------
