@@ -55,7 +55,7 @@ CREATE TABLE seller (
     zip             text NOT NULL DEFAULT '',
     town            text NOT NULL DEFAULT '',
     country         text NOT NULL DEFAULT 'CH',
-    uid             text NOT NULL DEFAULT '',                       -- CHE-123.456.789 MWST
+    vat_uid         text NOT NULL DEFAULT '',                       -- CHE-123.456.789 MWST
     iban            text NOT NULL DEFAULT '',                       -- a QR-IBAN or a plain one; decides the kind of reference
     bank_id         text NOT NULL DEFAULT '' CONSTRAINT seller_bank_id CHECK (bank_id ~ '^[0-9]{0,6}$'), -- leads QR references, if the bank gives one
     email           text NOT NULL DEFAULT '',
@@ -87,7 +87,7 @@ CREATE TABLE billing_accounts (
     zip         text NOT NULL DEFAULT '',
     town        text NOT NULL DEFAULT '',
     country     text NOT NULL DEFAULT 'CH',
-    uid         text NOT NULL DEFAULT '',
+    vat_uid     text NOT NULL DEFAULT '',
     email       text NOT NULL DEFAULT '',                           -- where invoices go; '' = the owners
     auto_charge boolean NOT NULL DEFAULT false,                     -- finalised invoices are charged to the stored method
     due_days    int CONSTRAINT billing_accounts_due_days CHECK (due_days BETWEEN 0 AND 90) -- NULL = the seller's

@@ -30,8 +30,6 @@ var samples = map[string]string{
 	"link_tokens.purpose":         `'reset'`,
 	"audit.actor_kind":            `'user'`,
 	"support_consents.granted_at": `'2026-01-01T00:00:00Z'`,
-	"ledger_tx.lines":             `2`,
-	"credit_lots.source":          `'gift'`,
 
 	"subscriptions.status":           `'active'`,
 	"subscriptions.billing_interval": `'monthly'`,
