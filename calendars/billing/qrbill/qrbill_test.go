@@ -61,6 +61,17 @@ func TestReferences_findSlips(t *testing.T) {
 		if got := NormalReference(" " + strings.ToLower(FormatReference(ref))); got != ref {
 			t.Fatalf("printed and read again: %s", got)
 		}
+		body, ok := BodyOf(ref)
+		if again, err := body.QRR(); !ok || err != nil || again != ref {
+			t.Fatalf("%s is read as %+v, %v", ref, body, err)
+		}
+		plain, err := body.For("CH9300762011623852957")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := BodyOf(plain); !ok || got.Account != body.Account || got.Document != body.Document {
+			t.Fatalf("%s is read as %+v", plain, got)
+		}
 		i, add := rapid.IntRange(0, 26).Draw(t, "at"), rapid.IntRange(1, 9).Draw(t, "add")
 		wrong := []byte(ref)
 		wrong[i] = '0' + (wrong[i]-'0'+byte(add))%10

@@ -2,6 +2,7 @@ package qrbill
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -21,6 +22,41 @@ func (b Body) QRR() (string, error) {
 		return "", fail(ErrReference, "reference", "want a bank id of 6 digits, an account of 8 and a document of 12")
 	}
 	return QRR(fmt.Sprintf("%06d%08d%012d", b.Bank, b.Account, b.Document))
+}
+
+// For returns the reference of the kind the account wants: QRR for a QR-IBAN, else SCOR
+// of the same account and document, 20 digits. The bank's id has no place in the latter.
+func (b Body) For(iban string) (string, error) {
+	if IsQRIBAN(iban) {
+		return b.QRR()
+	}
+	if _, err := b.QRR(); err != nil { // the same limits
+		return "", err
+	}
+	return SCOR(fmt.Sprintf("%08d%012d", b.Account, b.Document))
+}
+
+// BodyOf reads what [Body] wrote; ok is false for a reference that isn't one of ours by
+// its form. Spaces and small letters must be gone, see [NormalReference].
+func BodyOf(reference string) (b Body, ok bool) {
+	kind, err := CheckReference(reference)
+	if err != nil {
+		return Body{}, false
+	}
+	digits := ""
+	switch {
+	case kind == KindQRR:
+		digits = reference[:26]
+	case kind == KindSCOR && len(reference) == 24 && all(reference[4:], digit):
+		digits = "000000" + reference[4:]
+	default:
+		return Body{}, false
+	}
+	// Digits alone, and few enough: they can't be wrong.
+	b.Bank, _ = strconv.ParseInt(digits[:6], 10, 64)
+	b.Account, _ = strconv.ParseInt(digits[6:14], 10, 64)
+	b.Document, _ = strconv.ParseInt(digits[14:], 10, 64)
+	return b, true
 }
 
 // QRR returns a reference of up to 26 digits filled with zeros in front, and its check
