@@ -45,6 +45,15 @@ var samples = map[string]string{
 	"payment_allocations.invoice_id": `1`,
 	"billing_jobs.kind":              `'mail'`,
 	"dunning_steps.level":            `1`,
+
+	"provider_customers.provider": `'stripe'`,
+	"payment_methods.provider":    `'stripe'`,
+	"charges.status":              `'asked'`,
+	"orders.method":               `'bank'`,
+	"order_files.mime":            `'application/pdf'`,
+	"order_files.seq":             `1`,
+	"order_files.sha256":          `decode(repeat('07', 32), 'hex')`,
+	"order_files.content":         `'x'`,
 }
 
 // table is one relation with an account_id, as the catalogue has it.

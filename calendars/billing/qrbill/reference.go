@@ -2,7 +2,6 @@ package qrbill
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 )
 
@@ -24,8 +23,8 @@ func (b Body) QRR() (string, error) {
 	return QRR(fmt.Sprintf("%06d%08d%012d", b.Bank, b.Account, b.Document))
 }
 
-// For returns the reference of the kind the account wants: QRR for a QR-IBAN, else SCOR
-// of the same account and document, 20 digits. The bank's id has no place in the latter.
+// For returns the reference of the kind the account wants: QRR for a QR-IBAN, else a
+// creditor reference such as RF…K1042D17. The bank's id has no place in the latter.
 func (b Body) For(iban string) (string, error) {
 	if IsQRIBAN(iban) {
 		return b.QRR()
@@ -33,30 +32,36 @@ func (b Body) For(iban string) (string, error) {
 	if _, err := b.QRR(); err != nil { // the same limits
 		return "", err
 	}
-	return SCOR(fmt.Sprintf("%08d%012d", b.Account, b.Document))
+	return SCOR(fmt.Sprintf("K%dD%d", b.Account, b.Document))
 }
 
 // BodyOf reads what [Body] wrote; ok is false for a reference that isn't one of ours by
 // its form. Spaces and small letters must be gone, see [NormalReference].
 func BodyOf(reference string) (b Body, ok bool) {
 	kind, err := CheckReference(reference)
-	if err != nil {
-		return Body{}, false
-	}
-	digits := ""
 	switch {
-	case kind == KindQRR:
-		digits = reference[:26]
-	case kind == KindSCOR && len(reference) == 24 && all(reference[4:], digit):
-		digits = "000000" + reference[4:]
-	default:
+	case err != nil:
 		return Body{}, false
+	case kind == KindQRR:
+		return Body{Bank: number(reference[:6]), Account: number(reference[6:14]), Document: number(reference[14:26])}, true
+	case kind == KindSCOR && strings.HasPrefix(reference[4:], "K"):
+		account, document, found := strings.Cut(reference[5:], "D")
+		if !found || !all(account+document, digit) || account == "" || document == "" || len(account) > 8 || len(document) > 12 {
+			return Body{}, false
+		}
+		b = Body{Account: number(account), Document: number(document)}
+		again, err := b.For("")
+		return b, err == nil && again == reference
 	}
-	// Digits alone, and few enough: they can't be wrong.
-	b.Bank, _ = strconv.ParseInt(digits[:6], 10, 64)
-	b.Account, _ = strconv.ParseInt(digits[6:14], 10, 64)
-	b.Document, _ = strconv.ParseInt(digits[14:], 10, 64)
-	return b, true
+	return Body{}, false
+}
+
+// number reads digits, few enough to fit.
+func number(digits string) (n int64) {
+	for i := range len(digits) {
+		n = n*10 + int64(digits[i]-'0')
+	}
+	return n
 }
 
 // QRR returns a reference of up to 26 digits filled with zeros in front, and its check
