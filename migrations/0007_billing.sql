@@ -106,7 +106,7 @@ CREATE TABLE subscriptions (
     next_month       int NOT NULL,                                  -- months from the anchor to the next period
     next_seq         int NOT NULL,                                  -- its number
     next_on          date NOT NULL,                                 -- its first day
-    granted_month    int NOT NULL DEFAULT -1,                       -- months from the anchor whose free SMS were granted
+    granted_for      text NOT NULL DEFAULT '',                      -- the last month, as YYYY-MM, whose free SMS were granted
     trial_end        date,
     cancel_on        date,
     started_on       date NOT NULL,

@@ -52,10 +52,18 @@ type State struct {
 	Current   *Current // the period that runs; nil in a trial and before the beginning
 	Billed    []Billed // invoices with lines of Current, oldest first
 	Catalogue Catalogue
-	Credit    int64 // Rappen the account has to its credit
-	Watched   int64 // calendars being read; a decrease can't go below
-	Round     bool  // totals in steps of 5 Rappen
-	Had       bool  // there was a subscription once: coming back, not new
+	Credit    int64         // Rappen the account has to its credit
+	Open      []OpenInvoice // what it owes, oldest first
+	Watched   int64         // calendars being read; a decrease can't go below
+	Round     bool          // totals in steps of 5 Rappen
+	Had       bool          // there was a subscription once: coming back, not new
+}
+
+// OpenInvoice is what is still to be paid of an invoice, in Rappen.
+type OpenInvoice struct {
+	Invoice int64 `db:"id" json:"invoice"`
+	Open    int64 `db:"-" json:"open"`
+	DueOn   Date  `db:"due_on" json:"due_on"`
 }
 
 // Current is a period of a subscription with what was ordered in it.

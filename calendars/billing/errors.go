@@ -18,6 +18,7 @@ var (
 	ErrStale         = errors.New("billing: it was changed meanwhile")                                 // show it again
 	ErrReason        = errors.New("billing: a reason is missing")                                      // ask for one
 	ErrAmount        = errors.New("billing: the amount is not possible")                               // see the text
+	ErrAddress       = errors.New("billing: the billing address is incomplete")                        // the clinic must enter it
 	ErrSeller        = errors.New("billing: the seller's details are incomplete")                      // an admin must enter them
 	ErrForeign       = errors.New("billing: this payment belongs to another account")                  // somebody must look
 	ErrKeyReused     = errors.New("billing: the same key came with something else")                    // a bug of the caller

@@ -94,14 +94,7 @@ func (q *reckoning) finish() error {
 	if len(q.lines) > 0 {
 		q.Invoice = newInvoice(q.lines, q.Round)
 	}
-	for _, n := range q.Credits {
-		q.CreditAfter += n.Total
-	}
-	if q.Invoice != nil {
-		q.FromCredit = max(0, min(q.CreditAfter, q.Invoice.Total))
-		q.Due = q.Invoice.Total - q.FromCredit
-		q.CreditAfter -= q.FromCredit
-	}
+	q.settle()
 	var before, after int64
 	if q.Current != nil {
 		before = MRR(q.Current.Price, q.Sub)
@@ -114,6 +107,34 @@ func (q *reckoning) finish() error {
 	}
 	q.Movement = movement(q.Effective, before, after, q.Had)
 	return nil
+}
+
+// settle pays what is open from credit: a credit note first pays the invoice it takes
+// back from, then the oldest debt comes first, and the new invoice last.
+func (q *reckoning) settle() {
+	open := slices.Clone(q.Open)
+	pay := func(o *OpenInvoice, pool int64) int64 {
+		n := min(pool, o.Open)
+		o.Open -= n
+		return n
+	}
+	for _, note := range q.Credits {
+		rest := note.Total
+		for i := range open {
+			if open[i].Invoice == note.Of {
+				rest -= pay(&open[i], rest)
+			}
+		}
+		q.CreditAfter += rest
+	}
+	for i := range open {
+		q.CreditAfter -= pay(&open[i], q.CreditAfter)
+	}
+	if q.Invoice != nil {
+		q.FromCredit = min(q.CreditAfter, q.Invoice.Total)
+		q.Due = q.Invoice.Total - q.FromCredit
+		q.CreditAfter -= q.FromCredit
+	}
 }
 
 func (q *reckoning) become(next Status) error {

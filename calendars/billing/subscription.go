@@ -61,10 +61,11 @@ type Subscription struct {
 	PendingQuantity int64    `db:"pending_quantity" json:"pending_quantity"` // from NextOn on; 0 = no change
 	PendingInterval Interval `db:"pending_interval" json:"pending_interval"` // from NextOn on; "" = no change
 
-	PastDueSince Date `db:"past_due_since" json:"past_due_since"`
-	SuspendedOn  Date `db:"suspended_on" json:"suspended_on"`
-	DunningAfter Date `db:"dunning_after" json:"dunning_after"` // reminders and suspension pause until then
-	Version      int  `db:"version" json:"version"`             // rises with every change
+	PastDueSince Date   `db:"past_due_since" json:"past_due_since"`
+	SuspendedOn  Date   `db:"suspended_on" json:"suspended_on"`
+	DunningAfter Date   `db:"dunning_after" json:"dunning_after"` // reminders and suspension pause until then
+	GrantedFor   string `db:"granted_for" json:"granted_for"`     // the last month, YYYY-MM, whose free SMS came
+	Version      int    `db:"version" json:"version"`             // rises with every change
 }
 
 // Allowed is how many calendars may be watched: a decrease that is to come counts

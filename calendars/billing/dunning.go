@@ -1,0 +1,190 @@
+package billing
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+)
+
+// The steps of dunning, in their order. After the last comes the suspension.
+const (
+	FirstReminder  = 1
+	SecondReminder = 2
+	LastWarning    = 3 // says when the service will be suspended
+)
+
+// DunningTerms say how long who pays late is waited for, in days.
+type DunningTerms struct {
+	First  int // after the day it was due
+	Second int // after the first reminder
+	Grace  int // overdue at least this long before a suspension
+	Warn   int // from the last warning to the suspension
+}
+
+// Terms are the seller's.
+func (s Seller) Terms() DunningTerms {
+	return DunningTerms{First: s.FirstReminder, Second: s.SecondReminder, Grace: s.GraceDays, Warn: s.WarnDays}
+}
+
+// Dunned is how far an overdue invoice has come.
+type Dunned struct {
+	DueOn Date
+	Taken [LastWarning]Date // when each step was taken; 0 = not yet
+	After Date              // nothing happens before; 0 = no pause
+}
+
+// NextStep is what comes next for an overdue invoice and the first day it may: a step,
+// or 0 for the suspension. Each keeps its distance from the one before as it was really
+// taken, so that after an outage nobody gets two reminders and a suspension at once.
+func (t DunningTerms) NextStep(d Dunned) (level int, on Date) {
+	suspend := d.DueOn + 1 + Date(t.Grace)
+	switch {
+	case d.Taken[0] == 0:
+		level, on = FirstReminder, d.DueOn+Date(t.First)
+	case d.Taken[1] == 0:
+		level, on = SecondReminder, d.Taken[0]+Date(t.Second)
+	case d.Taken[2] == 0:
+		level, on = LastWarning, max(suspend-Date(t.Warn), d.Taken[1]+1)
+	default:
+		level, on = 0, max(suspend, d.Taken[2]+Date(t.Warn))
+	}
+	return level, max(on, d.After)
+}
+
+// SuspendOn is the first day of the suspension if nothing is paid, as far as it is known.
+func (t DunningTerms) SuspendOn(d Dunned) Date {
+	for {
+		level, on := t.NextStep(d)
+		if level == 0 {
+			return on
+		}
+		d.Taken[level-1] = on
+	}
+}
+
+// late is an overdue invoice.
+type late struct {
+	Invoice int64 `db:"id"`
+	Sub     bool  `db:"of_subscription"`
+	Dunned
+}
+
+// overdue lists open invoices whose last day to pay is before today, oldest first: those
+// of subscriptions, which alone can suspend one.
+func overdue(ctx context.Context, q sqlx.QueryerContext, account int64, today Date) ([]late, error) {
+	all, err := overdueAll(ctx, q, account, today)
+	var out []late
+	for _, l := range all {
+		if l.Sub {
+			out = append(out, l)
+		}
+	}
+	return out, err
+}
+
+// overdueAll lists all of them.
+func overdueAll(ctx context.Context, q sqlx.QueryerContext, account int64, today Date) ([]late, error) {
+	var rows []struct {
+		ID    int64 `db:"id"`
+		Sub   bool  `db:"of_subscription"`
+		DueOn Date  `db:"due_on"`
+	}
+	if err := sqlx.SelectContext(ctx, q, &rows, `SELECT i.id, i.subscription_id IS NOT NULL AS of_subscription, i.due_on FROM invoices i
+		WHERE i.account_id = $1 AND i.kind = 'invoice' AND i.status = 'open' AND i.due_on < $2 ORDER BY i.due_on, i.id`, account, today); err != nil {
+		return nil, fmt.Errorf("read overdue invoices of account %d: %w", account, err)
+	}
+	var steps []struct {
+		Invoice int64 `db:"invoice_id"`
+		Level   int   `db:"level"`
+		On      Date  `db:"taken_on"`
+	}
+	if err := sqlx.SelectContext(ctx, q, &steps, `SELECT d.invoice_id, d.level, d.taken_on FROM dunning_steps d WHERE d.account_id = $1`, account); err != nil {
+		return nil, fmt.Errorf("read reminders of account %d: %w", account, err)
+	}
+	var out []late
+	for _, r := range rows {
+		l := late{Invoice: r.ID, Sub: r.Sub, Dunned: Dunned{DueOn: r.DueOn}}
+		for _, s := range steps {
+			if s.Invoice == r.ID {
+				l.Taken[s.Level-1] = s.On
+			}
+		}
+		out = append(out, l)
+	}
+	return out, nil
+}
+
+// dun takes the steps that are due, sets the subscription past due and, in the end,
+// suspends it. It returns the next day it has work, 0 when it has none.
+func (s *Service) dun(ctx context.Context, tx *sqlx.Tx, payer Payer, now time.Time) (next Date, err error) {
+	today := payer.Today(now)
+	sc, err := s.read(ctx, tx, payer)
+	if err != nil {
+		return 0, err
+	}
+	list, err := overdueAll(ctx, tx, payer.Account, today)
+	if err != nil {
+		return 0, err
+	}
+	suspend := false
+	for _, l := range list {
+		l.After = sc.Sub.DunningAfter
+		level, on := sc.seller.Terms().NextStep(l.Dunned)
+		switch {
+		case on > today:
+			next = earliest(next, on)
+		case level == 0:
+			suspend = suspend || l.Sub
+		case level == LastWarning && !(l.Sub && sc.Sub.Status.Live()):
+			// Nothing can be suspended, so there is nothing to warn of.
+		default:
+			if err := takeStep(ctx, tx, DocumentRef{payer.Account, l.Invoice}, level, today, now); err != nil {
+				return 0, err
+			}
+			l.Taken[level-1] = today
+			if _, on := sc.seller.Terms().NextStep(l.Dunned); on > today {
+				next = earliest(next, on)
+			}
+		}
+	}
+	owing := false
+	for _, l := range list {
+		owing = owing || l.Sub
+	}
+	var kind ChangeKind
+	switch {
+	case !owing:
+		return next, s.followUp(ctx, tx, payer)
+	case suspend && (sc.Sub.Status == PastDue || sc.Sub.Status == Active):
+		kind = Suspend
+	case sc.Sub.Status == Active:
+		kind = FallBehind
+	default:
+		return next, nil
+	}
+	done, err := s.apply(ctx, tx, sc, Change{Kind: kind}, s.bySystem(sc.Sub, kind))
+	if err != nil || kind != Suspend {
+		return next, err
+	}
+	return next, addJob(ctx, tx, Job{Account: payer.Account, Kind: JobNotice, What: NoticeSuspended,
+		Key: fmt.Sprintf("sub/%d/%d/suspended", done.Subscription.ID, done.Subscription.Version)}, now)
+}
+
+func earliest(a, b Date) Date {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}
+
+// takeStep notes a step and has its letter sent, once.
+func takeStep(ctx context.Context, tx *sqlx.Tx, ref DocumentRef, level int, today Date, now time.Time) error {
+	if _, err := tx.ExecContext(ctx, `INSERT INTO dunning_steps (account_id, invoice_id, level, taken_on, at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
+		ref.Account, ref.Document, level, today, now); err != nil {
+		return fmt.Errorf("note reminder %d of invoice %d: %w", level, ref.Document, err)
+	}
+	return addJob(ctx, tx, Job{Account: ref.Account, Kind: JobDunning, Invoice: &ref.Document, What: fmt.Sprint(level),
+		Key: fmt.Sprintf("document/%d/dunning/%d", ref.Document, level)}, now)
+}
