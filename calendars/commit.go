@@ -46,7 +46,7 @@ func (h *house) commit(ctx context.Context, t target, r reading) (outcome string
 		if err := tx.GetContext(ctx, &is, selectTarget+"AND c.id = $2", ref.AccountID, ref.ID); err != nil {
 			return fmt.Errorf("select calendar %d: %w", ref.ID, err)
 		}
-		if !is.Watched || is.Status != CalendarActive || is.ConnStatus == ConnectionDisconnected ||
+		if !is.Watched || is.Status != CalendarActive || is.ConnStatus == ConnectionDisconnected || is.Service != serviceOn ||
 			!sameInstant(is.WatchedSince, t.WatchedSince) || !sameInstant(is.SnapshotAt, t.SnapshotAt) || !bytes.Equal(is.Sealed, t.Sealed) {
 			outcome = outcomeSuperseded
 			return nil

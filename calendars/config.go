@@ -50,6 +50,7 @@ type Config struct {
 	Sealer    Sealer
 	Providers []Provider
 	Sink      Sink
+	Quota     Quota  // nil = any number of calendars may be read
 	BaseURL   string // ours, as browsers reach it; the callback is <BaseURL>/connect/<provider>/callback
 
 	Transport  http.RoundTripper                      // to the providers' calendars; nil = one of its own

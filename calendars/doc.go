@@ -66,6 +66,11 @@
 //     still has the version it was tried with.
 //   - Lock order: a connection's row before its calendars' rows. Commit locks one
 //     calendar and touches no connection, so it never waits for a refresh.
+//   - A clinic whose subscription is suspended or over ([house.SetServiceTx]) keeps its
+//     picks, and nothing is read: neither polled nor listed nor verified. A read under way
+//     is dropped. What comes back is as after any other stop.
+//   - How many calendars are covered is asked within the transaction that picks one
+//     ([Quota]); a pick that was there stays, whatever the answer would be today.
 //   - Disconnecting first stops and wipes, then revokes. The other order could
 //     leave reminders running after a crash. Revoking ends all grants of that person to
 //     us at Google, also those of another clinic; that one is then told to reconnect.

@@ -29,6 +29,7 @@ var (
 	ErrAdminConsent    = errors.New("calendars: an administrator has to consent first")                           // the clinic must ask its administrator
 	ErrNotRevoked      = errors.New("calendars: disconnected here, but the provider did not confirm")             // final; the person can revoke it at the provider
 	ErrNotPickable     = errors.New("calendars: this calendar can't be watched as it stands")                     // final until it is readable and connected
+	ErrNotCovered      = errors.New("calendars: the subscription covers no further calendar")                     // final until it does
 	ErrInvalidSettings = errors.New("calendars: the settings are not valid")                                      // final; see SettingsError
 	ErrNotSynced       = errors.New("calendars: the calendar is not being read")                                  // unwatched, paused, or its connection is not active
 	ErrUnknown         = errors.New("calendars: no such connection, calendar, event or provider")                 // final

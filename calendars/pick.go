@@ -13,7 +13,7 @@ import (
 
 // Watch starts or ends reading a calendar. Ending it stops its unsent reminders at
 // once. Asking for what is already so changes nothing. ErrNotPickable when it can't be
-// read as it stands.
+// read as it stands, ErrNotCovered when the clinic has subscribed to no more.
 func (c *Connector) Watch(ctx context.Context, ref CalendarRef, on bool) error {
 	now := c.Now()
 	return migrations.InAccount(ctx, c.DB, ref.AccountID, func(tx *sqlx.Tx) error {
@@ -37,6 +37,14 @@ func (c *Connector) Watch(ctx context.Context, ref CalendarRef, on bool) error {
 		}
 		if !cal.Pickable() || conn.Status != ConnectionActive {
 			return fmt.Errorf("%w: calendar %d is %s, its connection %s", ErrNotPickable, ref.ID, cal.Status, conn.Status)
+		}
+		if c.Quota != nil {
+			switch ok, err := c.Quota.MayWatchTx(ctx, tx, ref.AccountID); {
+			case err != nil:
+				return err
+			case !ok:
+				return fmt.Errorf("%w: calendar %d", ErrNotCovered, ref.ID)
+			}
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE calendars SET watched = true, watched_since = $3, next_poll_at = $3, failures = 0,
 			sealed_cursor = NULL, snapshot_at = NULL, snapshot_to = NULL, polled_at = NULL, rung_at = NULL

@@ -22,11 +22,12 @@ type target struct {
 	ConnRetryAt *time.Time       `db:"conn_retry_at"`
 	ConnFailed  int              `db:"conn_failures"`
 	AccountZone string           `db:"account_zone"`
+	Service     string           `db:"service"`
 	Horizon     time.Duration    `db:"-"`
 }
 
 const selectTarget = "SELECT " + calendarColumns + `, c.sealed_cursor, n.provider, n.status AS conn_status, n.retry_at AS conn_retry_at,
-	n.failures AS conn_failures, a.zone AS account_zone
+	n.failures AS conn_failures, a.zone AS account_zone, a.service
 	FROM calendars c
 	JOIN connections n ON n.account_id = c.account_id AND n.id = c.connection_id AND n.account_id = $1
 	JOIN accounts a ON a.account_id = c.account_id AND a.account_id = $1
@@ -54,8 +55,8 @@ func (h *house) load(ctx context.Context, ref CalendarRef) (t target, err error)
 		if err != nil {
 			return fmt.Errorf("select calendar %d: %w", ref.ID, err)
 		}
-		if !t.Watched || t.Status != CalendarActive || t.ConnStatus != ConnectionActive {
-			return fmt.Errorf("%w: calendar %d (watched %t) is %s, its connection %s", ErrNotSynced, ref.ID, t.Watched, t.Status, t.ConnStatus)
+		if !t.Watched || t.Status != CalendarActive || t.ConnStatus != ConnectionActive || t.Service != serviceOn {
+			return fmt.Errorf("%w: calendar %d (watched %t) is %s, its connection %s, the service %s", ErrNotSynced, ref.ID, t.Watched, t.Status, t.ConnStatus, t.Service)
 		}
 		t.Horizon, err = h.Sink.Horizon(ctx, tx, ref)
 		if err != nil {

@@ -30,6 +30,7 @@ const (
 	StopForbidden    = "forbidden"    // access was refused
 	StopNotReadable  = "not_readable" // only free/busy times are shared any more
 	StopNotListed    = "not_listed"   // no longer in the provider's list
+	StopService      = "service"      // the clinic's subscription is suspended or over
 )
 
 // Notices this package opens, and resolves when the cause is gone. Their subjects

@@ -238,7 +238,8 @@ func (s *Syncer) dueWork(ctx context.Context, account int64) (lists []Connection
 	err = migrations.InAccount(ctx, s.DB, account, func(tx *sqlx.Tx) error {
 		var ids []int64
 		err := tx.SelectContext(ctx, &ids, `SELECT n.id FROM connections n WHERE n.account_id = $1 AND n.status = 'active'
-			AND (n.retry_at IS NULL OR n.retry_at <= $2) AND (n.next_list_at IS NULL OR n.next_list_at <= $2)`, account, now)
+			AND (n.retry_at IS NULL OR n.retry_at <= $2) AND (n.next_list_at IS NULL OR n.next_list_at <= $2)
+			AND EXISTS (SELECT 1 FROM accounts a WHERE a.account_id = $1 AND a.service = 'on')`, account, now)
 		if err != nil {
 			return fmt.Errorf("select due lists: %w", err)
 		}
@@ -246,7 +247,7 @@ func (s *Syncer) dueWork(ctx context.Context, account int64) (lists []Connection
 			lists = append(lists, ConnectionRef{account, id})
 		}
 		// After a failure a ring waits for the backoff like everything else.
-		err = tx.SelectContext(ctx, &polls, selectTarget+`AND c.watched AND c.status = 'active' AND n.status = 'active'
+		err = tx.SelectContext(ctx, &polls, selectTarget+`AND c.watched AND c.status = 'active' AND n.status = 'active' AND a.service = 'on'
 			AND (n.retry_at IS NULL OR n.retry_at <= $2)
 			AND (c.next_poll_at IS NULL OR c.next_poll_at <= $2 OR c.rung_at IS NOT NULL AND c.failures = 0)
 			ORDER BY c.next_poll_at NULLS FIRST, c.id LIMIT $3`, account, now, mostPolls)
@@ -269,7 +270,8 @@ func (s *Syncer) next(ctx context.Context, account int64) (at time.Time, err err
 			WHERE c.account_id = $1 AND c.watched AND c.status = 'active' AND n.status = 'active'
 			UNION ALL
 			SELECT GREATEST(COALESCE(n.next_list_at, CAST($2 AS timestamptz)), n.retry_at)
-			FROM connections n WHERE n.account_id = $1 AND n.status = 'active') x`, account, s.Now())
+			FROM connections n WHERE n.account_id = $1 AND n.status = 'active') x
+			WHERE EXISTS (SELECT 1 FROM accounts a WHERE a.account_id = $1 AND a.service = 'on')`, account, s.Now())
 	})
 	if err != nil {
 		return at, fmt.Errorf("next work of account %d: %w", account, err)

@@ -75,6 +75,9 @@ func (c *Clerk) one(ctx context.Context, tx *sqlx.Tx, d desk, r *Reminder, fresh
 	case !d.calendar.Watched || d.calendar.Status != calendars.CalendarActive:
 		r.Status, r.Reason = StatusDropped, CalendarStopped
 		return nil
+	case !d.settings.Serves():
+		r.Status, r.Reason = StatusDropped, NoSubscription
+		return nil
 	case !ok || event.Gone != nil:
 		r.Status, r.Reason = StatusDropped, Gone
 		return nil

@@ -88,7 +88,7 @@ func (g *Gate) look(ctx context.Context, m notify.GateQuery) (r Reminder, stands
 			return fmt.Errorf("read calendar %d: %w", r.CalendarID, err)
 		}
 		e, found := events[r.EventID]
-		stands = watched && found && e.Stands() && StartOf(e, s.Location()).Equal(r.StartsAt)
+		stands = watched && s.Serves() && found && e.Stands() && StartOf(e, s.Location()).Equal(r.StartsAt)
 		return nil
 	})
 	return r, stands, err

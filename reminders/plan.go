@@ -104,6 +104,8 @@ func (p *planning) standing() Reason {
 	switch {
 	case !p.Calendar.Watched || p.Calendar.Status != calendars.CalendarActive:
 		return CalendarStopped
+	case !p.Settings.Serves():
+		return NoSubscription
 	case e.Gone != nil:
 		return Gone
 	case e.Cancelled:

@@ -116,6 +116,7 @@ func TestPlan(t *testing.T) {
 			in.Event.Changed = at(t, "03-20 12:00")
 			in.Calendar.WatchedSince, in.Rules[0].UpdatedAt = nil, at(t, "01-01 00:00")
 		}, ": anna planned 28.03. 09:00"},
+		{"suspended", func(_ *testing.T, in *reminders.PlanInput) { in.Settings.Service = "suspended" }, "no_subscription: "},
 		{"T08 all-day, not wanted", allDay, "all_day: "},
 		{"T08 all-day, wanted: from nine o'clock of its date", func(t *testing.T, in *reminders.PlanInput) {
 			allDay(t, in)

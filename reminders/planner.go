@@ -111,6 +111,10 @@ func (p *Planner) Replan(ctx context.Context, tx *sqlx.Tx, ref calendars.Calenda
 // CalendarStopped drops every unsent reminder of cal at once (T25, T38). Messages
 // that have not left are withdrawn.
 func (p *Planner) CalendarStopped(ctx context.Context, tx *sqlx.Tx, ref calendars.CalendarRef, why string, now time.Time) error {
+	reason := CalendarStopped
+	if why == calendars.StopService {
+		reason = NoSubscription
+	}
 	var rows []Reminder
 	if err := tx.SelectContext(ctx, &rows, `
 		SELECT `+reminderColumns+` FROM reminders r
@@ -121,17 +125,17 @@ func (p *Planner) CalendarStopped(ctx context.Context, tx *sqlx.Tx, ref calendar
 	var stopped []Reminder
 	for _, r := range rows {
 		if r.Status == StatusQueued {
-			back, _, err := p.withdraw(ctx, tx, r, CalendarStopped, now)
+			back, _, err := p.withdraw(ctx, tx, r, reason, now)
 			if err != nil {
 				return err
 			}
 			if !back { // it has left, or is about to: the Gate sees the reason
-				r.Reason, r.DecidedAt = CalendarStopped, now
+				r.Reason, r.DecidedAt = reason, now
 				stopped = append(stopped, r)
 				continue
 			}
 		}
-		r.Status, r.Reason, r.DecidedAt = StatusDropped, CalendarStopped, now
+		r.Status, r.Reason, r.DecidedAt = StatusDropped, reason, now
 		stopped = append(stopped, r)
 	}
 	if err := putReminders(ctx, tx, ref.AccountID, stopped); err != nil {
@@ -142,7 +146,7 @@ func (p *Planner) CalendarStopped(ctx context.Context, tx *sqlx.Tx, ref calendar
 		WHERE verdicts.account_id = $1 AND e.account_id = $1 AND e.id = verdicts.event_id AND e.calendar_id = $2 AND e.starts_at > $3
 			AND verdicts.reason <> $4 AND NOT EXISTS (
 				SELECT 1 FROM reminders r WHERE r.account_id = $1 AND r.event_id = e.id AND r.status = 'queued')`,
-		ref.AccountID, ref.ID, now, CalendarStopped); err != nil {
+		ref.AccountID, ref.ID, now, reason); err != nil {
 		return fmt.Errorf("verdicts of stopped calendar %d: %w", ref.ID, err)
 	}
 	p.log.InfoContext(ctx, "reminders stopped with their calendar", slog.Int64("account_id", ref.AccountID),

@@ -43,6 +43,8 @@ const (
 	RulesOff Reason = "rules_off"
 	// CalendarStopped: unwatched, disconnected, unshared or paused (T25, T38).
 	CalendarStopped Reason = "calendar_stopped"
+	// NoSubscription: the clinic's subscription is suspended or over.
+	NoSubscription Reason = "no_subscription"
 )
 
 // Reasons about one reminder of an appointment that could be reminded of.
@@ -87,7 +89,7 @@ const (
 func Reasons() []Reason {
 	return []Reason{
 		NoNumber, Landline, Ambiguous, Unusable, SeveralNumbers, OwnNumber, Cancelled, Gone, Declined, Hidden,
-		AllDay, NotAppointment, Past, AlreadyRunning, NoRules, RulesOff, CalendarStopped,
+		AllDay, NotAppointment, Past, AlreadyRunning, NoRules, RulesOff, CalendarStopped, NoSubscription,
 		LateBooking, LateWatch, LateRule, LateTooLittleTime, TooLate, RuleTooClose, AlreadySent, MovedBack, NumberChanged,
 		Withdrawn, Settling, CalendarUnreachable, ConnectionLost, NotSendable,
 	}

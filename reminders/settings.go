@@ -39,10 +39,15 @@ type Settings struct {
 	Smart          bool           `db:"smart_encoding"`   // typographic characters become GSM-7 where that is enough
 	QuietFrom      string         `db:"quiet_from"`       // HH:MM in Zone; "" = no quiet hours
 	QuietTo        string         `db:"quiet_to"`         // HH:MM; before QuietFrom means over midnight
+	Service        string         `db:"service"`          // on, suspended, ended: not the clinic's to set; "" = on
 }
 
 const settingsColumns = `a.account_id, a.business, a.zone, a.region, a.more_regions, a.language, a.callback, a.sender, a.field_order,
-	a.several_numbers, a.own_numbers, a.min_lead_minutes, a.smart_encoding, a.quiet_from, a.quiet_to`
+	a.several_numbers, a.own_numbers, a.min_lead_minutes, a.smart_encoding, a.quiet_from, a.quiet_to, a.service`
+
+// Serves reports whether reminders are planned and sent: the subscription is neither
+// suspended nor over.
+func (s Settings) Serves() bool { return s.Service == "" || s.Service == "on" }
 
 // MinLead is MinLeadMinutes as a duration.
 func (s Settings) MinLead() time.Duration { return time.Duration(s.MinLeadMinutes) * time.Minute }

@@ -111,6 +111,16 @@ func (s *Server) calendarPick(w http.ResponseWriter, r *request) error {
 	if err := r.ParseForm(); err != nil {
 		return &problem{http.StatusBadRequest, "bad_form", err}
 	}
+	// What is given up comes first, for it may make room for what is picked.
+	slices.SortStableFunc(cals, func(a, b calendars.Calendar) int {
+		switch {
+		case a.Watched == b.Watched:
+			return 0
+		case a.Watched:
+			return -1
+		}
+		return 1
+	})
 	var begun []int64
 	for _, cal := range cals {
 		want := slices.Contains(r.PostForm["watch"], strconv.FormatInt(cal.ID, 10))
@@ -118,6 +128,9 @@ func (s *Server) calendarPick(w http.ResponseWriter, r *request) error {
 			continue
 		}
 		switch err := s.Connector.Watch(r.Context(), cal.Ref(), want); {
+		case errors.Is(err, calendars.ErrNotCovered):
+			r.flash("bad", "calendars.not_covered", "Name", cal.Name)
+			return r.see(w, "/calendars", "")
 		case errors.Is(err, calendars.ErrNotPickable):
 			r.flash("bad", "calendars.not_pickable", "Name", cal.Name)
 			return r.see(w, "/calendars", "")

@@ -32,7 +32,7 @@ func (v *view) WhyMood(reason reminders.Reason) string {
 	switch {
 	case slices.Contains(numberReasons, reason), slices.Contains(lineProblems, reason):
 		return "warn"
-	case reason == reminders.NoRules, reason == reminders.RulesOff, reason == reminders.CalendarStopped:
+	case reason == reminders.NoRules, reason == reminders.RulesOff, reason == reminders.CalendarStopped, reason == reminders.NoSubscription:
 		return "warn"
 	}
 	return ""
@@ -50,6 +50,8 @@ func (v *view) WhyHref(reason reminders.Reason, calendar int64) string {
 		return "/calendars"
 	case reminders.NotSendable:
 		return "/templates"
+	case reminders.NoSubscription:
+		return "/billing"
 	}
 	return ""
 }
