@@ -106,10 +106,10 @@ CREATE TABLE bank_files (
     version     int NOT NULL,
     message     text NOT NULL,                                      -- the bank's id of the file
     bookings    int NOT NULL,
-    fresh       int NOT NULL,                                       -- payments that no earlier file had
     skipped     int NOT NULL,                                       -- bookings not final yet
     imported_by text NOT NULL,
-    imported_at timestamptz NOT NULL
+    imported_at timestamptz NOT NULL,
+    done_at     timestamptz                                         -- NULL = broken off; importing it again goes on
 );
 
 CREATE TABLE bank_bookings (
@@ -135,6 +135,7 @@ CREATE TABLE bank_entries (
     iban        text NOT NULL,
     booking_key text NOT NULL,
     tx_key      text NOT NULL,                                      -- within the booking; '' = the booking as a whole
+    file        bytea NOT NULL REFERENCES bank_files,               -- that told of it first
     rappen      bigint NOT NULL CONSTRAINT bank_entries_rappen CHECK (rappen > 0),
     incoming    boolean NOT NULL,                                   -- else money taken back
     reference   text NOT NULL,
@@ -143,7 +144,7 @@ CREATE TABLE bank_entries (
     note        text NOT NULL,                                      -- what the payer wrote
     booked_on   date NOT NULL,
     state       text NOT NULL CONSTRAINT bank_entries_state CHECK (state IN ('matched', 'suspense', 'assigned', 'dismissed', 'detailed')),
-    why         text NOT NULL DEFAULT '',                           -- of suspense: no_reference, unknown_reference, wrong_reference, no_payment, whole
+    why         text NOT NULL DEFAULT '',                           -- of suspense: no_reference, unknown_reference, whole, debit_undone, no_payment
     for_account bigint,                                             -- whose payment it is
     for_invoice bigint,
     for_order   bigint,
@@ -200,14 +201,29 @@ END $$;
 CREATE TRIGGER order_changed BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION order_changed();
 
 -- +goose StatementBegin
+CREATE FUNCTION bank_entry_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.state <> 'suspense' THEN
+        RAISE EXCEPTION 'bank entry % is decided; correct the payment instead', OLD.id USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    IF (NEW.id, NEW.iban, NEW.booking_key, NEW.tx_key, NEW.file, NEW.rappen, NEW.incoming, NEW.reference, NEW.payer, NEW.payer_iban, NEW.note, NEW.booked_on) IS DISTINCT FROM
+        (OLD.id, OLD.iban, OLD.booking_key, OLD.tx_key, OLD.file, OLD.rappen, OLD.incoming, OLD.reference, OLD.payer, OLD.payer_iban, OLD.note, OLD.booked_on) THEN
+        RAISE EXCEPTION 'bank entry % is kept as the bank told it', OLD.id USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    RETURN NEW;
+END $$;
+-- +goose StatementEnd
+CREATE TRIGGER bank_entry_changed BEFORE UPDATE ON bank_entries FOR EACH ROW EXECUTE FUNCTION bank_entry_changed();
+
+-- +goose StatementBegin
 DO $$
 DECLARE
     t text;
 BEGIN
-    FOREACH t IN ARRAY ARRAY['order_files', 'bank_files'] LOOP
+    FOREACH t IN ARRAY ARRAY['order_files'] LOOP
         EXECUTE format('CREATE TRIGGER %I BEFORE UPDATE OR DELETE ON %I FOR EACH ROW EXECUTE FUNCTION billing_frozen()', t || '_frozen', t);
     END LOOP;
-    FOREACH t IN ARRAY ARRAY['orders', 'bank_bookings', 'bank_entries'] LOOP
+    FOREACH t IN ARRAY ARRAY['orders', 'bank_files', 'bank_bookings', 'bank_entries'] LOOP
         EXECUTE format('CREATE TRIGGER %I BEFORE DELETE ON %I FOR EACH ROW EXECUTE FUNCTION billing_frozen()', t || '_kept', t);
     END LOOP;
     FOREACH t IN ARRAY ARRAY['provider_customers', 'payment_methods', 'charges', 'orders', 'order_files'] LOOP
@@ -227,4 +243,4 @@ GRANT SELECT ON bank_files, bank_bookings, bank_entries, webhook_events TO rappe
 
 -- +goose Down
 DROP TABLE webhook_events, bank_entries, bank_bookings, bank_files, order_files, orders, charges, payment_methods, provider_customers;
-DROP FUNCTION order_changed();
+DROP FUNCTION bank_entry_changed(), order_changed();

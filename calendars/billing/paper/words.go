@@ -21,6 +21,7 @@ type words struct {
 	prepay, prepayTo                                string
 	place, name, signature                          string
 	greeting                                        string
+	packageOf                                       string
 }
 
 var wording = map[string]words{
@@ -48,7 +49,8 @@ var wording = map[string]words{
 		howTo:  []string{"Formular ausdrucken und unterschreiben", "Einscannen oder fotografieren und unter «Guthaben» hochladen", "Das Guthaben wird freigeschaltet; danach erhalten Sie die Rechnung"},
 		prepay: "Wer im Voraus bezahlen möchte, überweist den Rechnungsbetrag so:", prepayTo: "Konto {iban}, Referenz {reference}",
 		place: "Ort, Datum", name: "Name in Blockschrift", signature: "Unterschrift",
-		greeting: "Freundliche Grüsse",
+		greeting:  "Freundliche Grüsse",
+		packageOf: "SMS-Paket, {sms} SMS",
 	},
 	"fr": {
 		invoice: "Facture", credit: "Note de crédit", reminder: "Rappel de paiement", order: "Bon de commande",
@@ -74,7 +76,8 @@ var wording = map[string]words{
 		howTo:  []string{"Imprimer et signer le formulaire", "Le numériser ou le photographier et le déposer sous «Crédit»", "Le crédit est activé; vous recevez ensuite la facture"},
 		prepay: "Pour payer d’avance, versez le montant de la facture ainsi:", prepayTo: "Compte {iban}, référence {reference}",
 		place: "Lieu, date", name: "Nom en majuscules", signature: "Signature",
-		greeting: "Meilleures salutations",
+		greeting:  "Meilleures salutations",
+		packageOf: "Paquet de {sms} SMS",
 	},
 	"it": {
 		invoice: "Fattura", credit: "Nota di credito", reminder: "Sollecito di pagamento", order: "Modulo d’ordine",
@@ -100,7 +103,8 @@ var wording = map[string]words{
 		howTo:  []string{"Stampare e firmare il modulo", "Scansionarlo o fotografarlo e caricarlo sotto «Credito»", "Il credito viene attivato; poi ricevete la fattura"},
 		prepay: "Per pagare in anticipo, versare l’importo della fattura così:", prepayTo: "Conto {iban}, riferimento {reference}",
 		place: "Luogo, data", name: "Nome in stampatello", signature: "Firma",
-		greeting: "Cordiali saluti",
+		greeting:  "Cordiali saluti",
+		packageOf: "Pacchetto di {sms} SMS",
 	},
 	"en": {
 		invoice: "Invoice", credit: "Credit note", reminder: "Payment reminder", order: "Order form",
@@ -126,7 +130,8 @@ var wording = map[string]words{
 		howTo:  []string{"Print and sign this form", "Scan or photograph it and upload it under “Credit”", "The credit is made available; then you receive the invoice"},
 		prepay: "To pay in advance, transfer the amount of the invoice like this:", prepayTo: "Account {iban}, reference {reference}",
 		place: "Place, date", name: "Name in capitals", signature: "Signature",
-		greeting: "Kind regards",
+		greeting:  "Kind regards",
+		packageOf: "Package of {sms} SMS",
 	},
 }
 
@@ -135,6 +140,11 @@ func wordsOf(language string) words {
 		return w
 	}
 	return wording["de"]
+}
+
+// PackageText is a package of SMS as documents name it in a language.
+func PackageText(language string, sms int64) string {
+	return fill(wordsOf(language).packageOf, "sms", thousands(sms))
 }
 
 // fill puts values into a text: pairs of a name, as in {day}, and a value.

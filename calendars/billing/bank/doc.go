@@ -1,0 +1,36 @@
+// Package bank imports what the bank says about the operator's account, finds whose
+// money each payment is, and keeps what it can't tell on a list for people.
+//
+// # Words
+//
+//   - A booking is a line of the account, an entry one payment in it, see package camt. An
+//     entry that stands for a whole booking, because no file told its details, is whole.
+//   - Suspense is the list of entries nobody knows the purpose of yet. Assigning says whose
+//     an entry is, dismissing that it is nobody's here.
+//   - A batch is a booking of several payments. It waits, counting nothing, until a file
+//     brings its details.
+//
+// An entry:
+//
+//	         reference known                  import
+//	(new) ───────────────────▶ matched       ┌──────▶ detailed: its details came
+//	  └─────────────────────▶ suspense ──────┤
+//	                                         ├─Assign──▶ assigned: booked as a payment
+//	                                         └─Dismiss─▶ dismissed
+//
+// # Decisions
+//
+//   - An entry is one transaction: the entry, the payment it becomes and the sum of its
+//     booking commit together. A file broken off anywhere is imported again and goes on;
+//     its row says done only at the end.
+//   - The same booking comes in camt.053 and in camt.054. It is counted once: by key, and
+//     never beyond its amount, so that details under other names can't count twice.
+//   - A whole entry in suspense gives way to details that come later. One that was assigned
+//     stays, and the details count no more.
+//   - What the bank takes back undoes the payment with the same reference and amount, the
+//     latest first. If that was in suspense, both are dismissed.
+//   - Other debits are kept as bookings and booked nowhere: fees are no clinic's affair.
+//   - Importing is for a billing admin and runs as the owner: what is matched here belongs
+//     to any account. An import locks a booking, then an order, then a payer, and one of
+//     each at a time, so that two imports can't wait for each other.
+package bank

@@ -1,0 +1,142 @@
+package payments
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"rappel/calendars/billing/qrbill"
+	"rappel/migrations"
+)
+
+// Target is what money is for.
+type Target struct {
+	Account int64
+	Invoice int64 // 0 = none
+	Order   int64 // 0 = none
+}
+
+// FindTx tells what a reference stands for; ok is false when nothing does. Spaces and
+// small letters don't matter.
+func (d *Desk) FindTx(ctx context.Context, tx *sqlx.Tx, ref string) (t Target, ok bool, err error) {
+	ref = qrbill.NormalReference(ref)
+	body, ours := qrbill.BodyOf(ref)
+	if !ours {
+		return Target{}, false, nil
+	}
+	err = tx.GetContext(ctx, &t, `SELECT CAST($1 AS bigint) AS account,
+		COALESCE((SELECT o.invoice_id FROM orders o WHERE o.account_id = $1 AND o.qr_reference = $2),
+		    (SELECT min(i.id) FROM invoices i WHERE i.account_id = $1 AND i.qr_reference = $2 AND i.kind = 'invoice' AND i.status <> 'draft'), 0) AS invoice,
+		COALESCE((SELECT o.id FROM orders o WHERE o.account_id = $1 AND o.qr_reference = $2), 0) AS "order"`, body.Account, ref)
+	if err != nil {
+		return Target{}, false, fmt.Errorf("look a reference up: %w", err)
+	}
+	return t, t.Invoice != 0 || t.Order != 0, nil
+}
+
+// Receipt is money that arrived.
+type Receipt struct {
+	Target
+	Provider string // bank, stripe
+	Ref      string // the provider's name for it; the same counts once
+	Rappen   int64
+	At       time.Time // when it arrived
+}
+
+// Receive is [Desk.ReceiveTx] in a transaction of its own.
+func (d *Desk) Receive(ctx context.Context, r Receipt) error {
+	return migrations.InTx(ctx, d.c.DB, func(tx *sqlx.Tx) error { return d.ReceiveTx(ctx, tx, r) })
+}
+
+// ReceiveTx books money to what it is for. A receipt for an order in full hands it over;
+// one for an invoice pays that; anything else is the account's credit. The same receipt
+// again changes nothing.
+func (d *Desk) ReceiveTx(ctx context.Context, tx *sqlx.Tx, r Receipt) error {
+	if r.Account <= 0 || r.Provider == "" || r.Ref == "" || r.Rappen <= 0 {
+		return ErrReceipt
+	}
+	pay := Payment{Account: r.Account, Invoice: r.Invoice, Provider: r.Provider, Ref: r.Ref, Rappen: r.Rappen, At: r.At}
+	if r.Order == 0 {
+		if err := d.c.Books.PayTx(ctx, tx, pay); err != nil {
+			return err
+		}
+		return d.settleOf(ctx, tx, r.Target)
+	}
+	ref := Ref{r.Account, r.Order}
+	o, err := lock(ctx, tx, ref)
+	if err != nil {
+		return err
+	}
+	now := d.c.Now()
+	switch {
+	case o.Invoice != 0: // handed over: its invoice is what is paid
+		pay.Invoice = o.Invoice
+	case o.Status == Paid || r.Rappen < o.Total: // waits for another try, or is a part only
+		pay.Invoice = 0
+	default:
+		if pay.Invoice, err = d.tryHandOver(ctx, tx, o, now); err != nil {
+			return err
+		}
+	}
+	if err := d.c.Books.PayTx(ctx, tx, pay); err != nil {
+		return err
+	}
+	return d.settle(ctx, tx, ref, now)
+}
+
+// tryHandOver hands a paid order over. When that fails the order is marked paid with the
+// reason, and the answer is 0: the money must be booked all the same.
+func (d *Desk) tryHandOver(ctx context.Context, tx *sqlx.Tx, o Order, now time.Time) (invoice int64, err error) {
+	if _, err := tx.ExecContext(ctx, `SAVEPOINT hand_over`); err != nil {
+		return 0, fmt.Errorf("hand over order %d: %w", o.ID, err)
+	}
+	invoice, failed := d.handOver(ctx, tx, o, now)
+	if failed == nil {
+		_, err := tx.ExecContext(ctx, `UPDATE orders SET status = 'fulfilled', paid_at = $3, fulfilled_at = $3, invoice_id = $4 WHERE account_id = $1 AND id = $2`,
+			o.Account, o.ID, now, invoice)
+		if err != nil {
+			return 0, fmt.Errorf("hand over order %d: %w", o.ID, err)
+		}
+		d.c.Log.InfoContext(ctx, "order paid and handed over", slog.Int64("account_id", o.Account), slog.Int64("order_id", o.ID), slog.Int64("invoice_id", invoice))
+		return invoice, nil
+	}
+	if ctx.Err() != nil {
+		return 0, failed
+	}
+	if _, err := tx.ExecContext(ctx, `ROLLBACK TO SAVEPOINT hand_over`); err != nil {
+		return 0, errors.Join(failed, fmt.Errorf("undo handing over order %d: %w", o.ID, err))
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE orders SET status = 'paid', paid_at = $3, problem = $4 WHERE account_id = $1 AND id = $2`, o.Account, o.ID, now, failed.Error()); err != nil {
+		return 0, errors.Join(failed, fmt.Errorf("mark order %d paid: %w", o.ID, err))
+	}
+	d.c.Log.ErrorContext(ctx, "a paid order can't be handed over", slog.Int64("account_id", o.Account), slog.Int64("order_id", o.ID), slog.Any("err", failed))
+	return 0, nil
+}
+
+// settleOf moves the order on that an invoice belongs to, if there is one.
+func (d *Desk) settleOf(ctx context.Context, tx *sqlx.Tx, t Target) error {
+	if t.Invoice == 0 {
+		return nil
+	}
+	var order int64
+	err := tx.GetContext(ctx, &order, `SELECT o.id FROM orders o WHERE o.account_id = $1 AND o.invoice_id = $2`, t.Account, t.Invoice)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("look for the order of invoice %d: %w", t.Invoice, err)
+	}
+	return d.settle(ctx, tx, Ref{t.Account, order}, d.c.Now())
+}
+
+// TakeBackTx books money that went back.
+func (d *Desk) TakeBackTx(ctx context.Context, tx *sqlx.Tx, r Refund) error {
+	if r.Account <= 0 || r.Provider == "" || r.Ref == "" || r.Of == "" || r.Rappen <= 0 {
+		return ErrReceipt
+	}
+	return d.c.Books.TakeBackTx(ctx, tx, r)
+}

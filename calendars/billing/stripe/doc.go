@@ -1,0 +1,43 @@
+// Package stripe moves money by Stripe: pages on which one pays or leaves a card, charges
+// of finalised invoices, and the word of what happened.
+//
+// # Words
+//
+//   - A checkout is a page of Stripe's. It pays an order or an invoice (mode payment) or
+//     stores a method for later (mode setup). A method is a card, PayPal or TWINT, named by
+//     Stripe; we have its name, its brand and its last digits, never a number.
+//   - An intent is one payment at Stripe. Its id is what the payment is called in our books,
+//     so that the many events about it book it once.
+//   - A charge is an attempt to be paid for an invoice with the stored method, without
+//     anybody present.
+//   - An event is the word that something happened, at POST /hooks/stripe.
+//
+// An event:
+//
+//	 hook: signature, store, 200        worker: read the object at Stripe
+//	(sent) ──────────────────▶ waiting ──────────────────────────────────▶ done
+//	                             ▲  │ fails: error kept, tried again, ever later
+//	                       Retry │  ▼
+//	                             failed (ten times): seen by an operator
+//
+// # Decisions
+//
+//   - Money only. Stripe Subscriptions and its tax would own proration, numbers and tax a
+//     second time.
+//   - An event is never believed: it says which object to look at, and what that is now
+//     is read at Stripe. So order, repetition and delay of events don't matter.
+//   - The hook stores and answers; all else is the worker's, so Stripe gets its 200 in
+//     milliseconds and what fails can be seen and repeated.
+//   - The signature is checked with our clock: 300 seconds to either side. The version of
+//     the event doesn't matter, since nothing but ids is read from it.
+//   - Requests that move money have idempotency keys made of what they are for:
+//     order/7/17/… for pages, inv/{id}/charge/{n} for charges. A charge row is written before
+//     the request; who finds one without an answer asks again with the same key.
+//   - A declined charge isn't repeated by itself: the clinic is told by the reminder of the
+//     invoice, pays on a page, or leaves another card. Knocking every hour costs trust.
+//   - A refund of a whole payment, and a dispute, open again what the payment had paid. A
+//     partial refund that wasn't made here can't be booked without knowing what for: its
+//     event fails visibly and says so.
+//   - What isn't about an account of ours is done with: the account at Stripe may serve
+//     others, too.
+package stripe
