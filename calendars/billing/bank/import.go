@@ -272,7 +272,7 @@ func (m *Importer) takenBack(ctx context.Context, tx *sqlx.Tx, b camt.Booking, e
 	if err != nil {
 		return 0, err
 	}
-	return undone, m.c.Desk.TakeBackTx(ctx, tx, payments.Refund{Account: *origin.Account, Provider: provider, Of: name(origin.ID), Ref: name(id), Rappen: e.Rappen, At: e.At})
+	return undone, m.c.Desk.TakeBackTx(ctx, tx, payments.TakenBack{Account: *origin.Account, Provider: provider, Of: name(origin.ID), Ref: name(id), At: e.At})
 }
 
 func zero(id int64) *int64 {

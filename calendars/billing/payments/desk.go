@@ -11,6 +11,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
+	"rappel/calendars/billing"
 	"rappel/calendars/billing/paper"
 	"rappel/migrations"
 )
@@ -21,8 +22,8 @@ const validDays = 30
 // Config is what a Desk stands on. All of it must be set.
 type Config struct {
 	DB      *sqlx.DB // the owner's pool
-	Books   Books
-	Granter Granter
+	Billing *billing.Service
+	Granter billing.Granter
 	Now     func() time.Time
 	Log     *slog.Logger
 }
@@ -53,15 +54,12 @@ type Wish struct {
 func (d *Desk) Offer(ctx context.Context, w Wish) (o Order, err error) {
 	now := d.c.Now()
 	err = migrations.InTx(ctx, d.c.DB, func(tx *sqlx.Tx) error {
-		p, err := d.c.Books.PartiesTx(ctx, tx, w.Account)
+		p, err := partiesTx(ctx, tx, w.Account)
 		if err != nil {
 			return err
 		}
-		zone, err := time.LoadLocation(p.Zone)
-		if err != nil {
-			return fmt.Errorf("payments: zone of account %d: %w", w.Account, err)
-		}
-		today := now.In(zone).Format(time.DateOnly)
+		today := p.payer.Today(now)
+		validTo := today + validDays
 		var pack struct {
 			SMS int64 `db:"sms"`
 			Net int64 `db:"price_rappen"`
@@ -73,11 +71,6 @@ func (d *Desk) Offer(ctx context.Context, w Wish) (o Order, err error) {
 		} else if err != nil {
 			return fmt.Errorf("read package %d: %w", w.Package, err)
 		}
-		total, err := d.c.Books.PriceTx(ctx, tx, w.Account, pack.Net, now)
-		if err != nil {
-			return err
-		}
-		validTo := now.In(zone).AddDate(0, 0, validDays).Format(time.DateOnly)
 		// The form is completed with the number once that is known; the row keeps it as it
 		// was first printed.
 		id, err := nextOrder(ctx, tx, w)
@@ -90,7 +83,12 @@ func (d *Desk) Offer(ctx context.Context, w Wish) (o Order, err error) {
 			if err != nil {
 				return err
 			}
-			form := form(Order{Account: w.Account, ID: id, SMS: pack.SMS, Net: pack.Net, Reference: qr}, p, paper.Day(today), paper.Day(validTo))
+			draft := Order{Account: w.Account, ID: id, SMS: pack.SMS, Net: pack.Net, Reference: qr}
+			total, err := price(ctx, tx, draft, p, today)
+			if err != nil {
+				return err
+			}
+			form := form(draft, p, today, validTo)
 			if err := form.Check(); err != nil {
 				return err
 			}
@@ -99,7 +97,7 @@ func (d *Desk) Offer(ctx context.Context, w Wish) (o Order, err error) {
 				return fmt.Errorf("payments: freeze the order form: %w", err)
 			}
 			if _, err := tx.ExecContext(ctx, `INSERT INTO orders (account_id, id, key, package_id, sms, net, total, method, form, qr_reference, offered_on, valid_to, ordered_by, ordered_at)
-				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, CAST($11 AS date), CAST($12 AS date), $13, $14) ON CONFLICT (account_id, key) DO NOTHING`,
+				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (account_id, key) DO NOTHING`,
 				w.Account, id, w.Key, w.Package, pack.SMS, pack.Net, total, w.Method, text, qr, today, validTo, w.By, now); err != nil {
 				return fmt.Errorf("store the order: %w", err)
 			}
@@ -126,9 +124,10 @@ func nextOrder(ctx context.Context, tx *sqlx.Tx, w Wish) (id int64, err error) {
 }
 
 // form is the order as it is printed.
-func form(o Order, p Parties, on, validTo paper.Day) paper.Order {
-	return paper.Order{Language: p.Language, Number: o.Number(), OfferedOn: on, ValidTo: validTo, Customer: o.Account, Seller: p.Seller, Buyer: p.Buyer,
-		Lines: []paper.Line{{Text: paper.PackageText(p.Language, o.SMS), Quantity: 1, Unit: o.Net, Net: o.Net}}, Net: o.Net, IBAN: p.IBAN, Reference: o.Reference}
+func form(o Order, p parties, on, validTo billing.Date) paper.Order {
+	return paper.Order{Language: p.payer.Language, Number: o.Number(), OfferedOn: paper.Day(on.String()), ValidTo: paper.Day(validTo.String()), Customer: o.Account,
+		Seller: p.seller.Party(), Buyer: p.payer.Party(), Lines: []paper.Line{{Text: paper.PackageText(p.payer.Language, o.SMS), Quantity: 1, Unit: o.Net, Net: o.Net}},
+		Net: o.Net, IBAN: p.seller.IBAN, Reference: o.Reference}
 }
 
 // Form prints the order form as it was offered. q is a pool or transaction that sees the
@@ -192,10 +191,15 @@ func (d *Desk) SignTx(ctx context.Context, tx *sqlx.Tx, r Ref) error {
 
 // handOver gives the credit, then makes the invoice.
 func (d *Desk) handOver(ctx context.Context, tx *sqlx.Tx, o Order, now time.Time) (invoice int64, err error) {
-	if err := d.c.Granter.GrantPackageTx(ctx, tx, o.Account, o.Ref().key(), o.SMS, now); err != nil {
+	grant := billing.Grant{Account: o.Account, Key: o.Ref().key(), Source: "package", Credits: o.SMS, At: now}
+	if err := d.c.Granter.GrantTx(ctx, tx, grant); err != nil {
 		return 0, fmt.Errorf("give the credit of order %d: %w", o.ID, err)
 	}
-	invoice, err = d.c.Books.InvoiceTx(ctx, tx, Sale{Account: o.Account, Key: o.Ref().key(), SMS: o.SMS, Net: o.Net, At: now})
+	var language string
+	if err := tx.GetContext(ctx, &language, `SELECT a.language FROM accounts a WHERE a.account_id = $1`, o.Account); err != nil {
+		return 0, fmt.Errorf("read account %d: %w", o.Account, err)
+	}
+	invoice, err = d.c.Billing.BillTx(ctx, tx, bill(o, language))
 	if err != nil {
 		return 0, fmt.Errorf("make the invoice of order %d: %w", o.ID, err)
 	}

@@ -69,11 +69,15 @@ func (r Ref) key() string { return fmt.Sprintf("order/%d", r.Order) }
 const firstDocument = 900_000_000_000
 
 // reference is what money for an order comes under, "" where the seller has no account.
-func reference(r Ref, p Parties) (string, error) {
-	if p.IBAN == "" {
+func reference(r Ref, p parties) (string, error) {
+	if p.seller.IBAN == "" {
 		return "", nil
 	}
-	return qrbill.Body{Bank: p.Bank, Account: r.Account, Document: firstDocument + r.Order}.For(p.IBAN)
+	bank, err := p.bank()
+	if err != nil {
+		return "", err
+	}
+	return qrbill.Body{Bank: bank, Account: r.Account, Document: firstDocument + r.Order}.For(p.seller.IBAN)
 }
 
 const orderColumns = `o.account_id, o.id, o.key, o.package_id, o.sms, o.net, o.total, o.method, o.status, o.qr_reference, o.offered_on, o.valid_to,

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
+	"rappel/calendars/billing"
 	"rappel/calendars/billing/qrbill"
 	"rappel/migrations"
 )
@@ -60,9 +61,9 @@ func (d *Desk) ReceiveTx(ctx context.Context, tx *sqlx.Tx, r Receipt) error {
 	if r.Account <= 0 || r.Provider == "" || r.Ref == "" || r.Rappen <= 0 {
 		return ErrReceipt
 	}
-	pay := Payment{Account: r.Account, Invoice: r.Invoice, Provider: r.Provider, Ref: r.Ref, Rappen: r.Rappen, At: r.At}
+	pay := billing.Payment{Account: r.Account, Invoice: r.Invoice, Provider: r.Provider, ProviderRef: r.Ref, Amount: r.Rappen, At: r.At}
 	if r.Order == 0 {
-		if err := d.c.Books.PayTx(ctx, tx, pay); err != nil {
+		if _, err := d.c.Billing.RecordPaymentTx(ctx, tx, pay); err != nil {
 			return err
 		}
 		return d.settleOf(ctx, tx, r.Target)
@@ -83,7 +84,7 @@ func (d *Desk) ReceiveTx(ctx context.Context, tx *sqlx.Tx, r Receipt) error {
 			return err
 		}
 	}
-	if err := d.c.Books.PayTx(ctx, tx, pay); err != nil {
+	if _, err := d.c.Billing.RecordPaymentTx(ctx, tx, pay); err != nil {
 		return err
 	}
 	return d.settle(ctx, tx, ref, now)
@@ -133,10 +134,12 @@ func (d *Desk) settleOf(ctx context.Context, tx *sqlx.Tx, t Target) error {
 	return d.settle(ctx, tx, Ref{t.Account, order}, d.c.Now())
 }
 
-// TakeBackTx books money that went back.
-func (d *Desk) TakeBackTx(ctx context.Context, tx *sqlx.Tx, r Refund) error {
-	if r.Account <= 0 || r.Provider == "" || r.Ref == "" || r.Of == "" || r.Rappen <= 0 {
+// TakeBackTx books money that went back: what it paid is open again. The same again
+// changes nothing.
+func (d *Desk) TakeBackTx(ctx context.Context, tx *sqlx.Tx, t TakenBack) error {
+	if t.Account <= 0 || t.Provider == "" || t.Ref == "" || t.Of == "" {
 		return ErrReceipt
 	}
-	return d.c.Books.TakeBackTx(ctx, tx, r)
+	_, err := d.c.Billing.ReversePaymentTx(ctx, tx, billing.Reversal{Account: t.Account, Provider: t.Provider, Of: t.Of, ProviderRef: t.Ref, At: t.At})
+	return err
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/jmoiron/sqlx"
 	sdk "github.com/stripe/stripe-go/v85"
 
+	"rappel/calendars/billing"
 	"rappel/calendars/billing/payments"
 	"rappel/migrations"
 )
@@ -48,7 +49,7 @@ func Charges(ctx context.Context, q sqlx.QueryerContext, t payments.Target) (all
 // [ErrNoMethod], [ErrDeclined] or [ErrAction], which another try by itself won't change, or
 // with [ErrProvider], which it may.
 func (c *Client) ChargeInvoice(ctx context.Context, t payments.Target) error {
-	open, _, err := c.c.Invoices.OpenOf(ctx, t.Account, t.Invoice)
+	open, _, err := c.c.Desk.OpenOf(ctx, t.Account, t.Invoice)
 	if err != nil {
 		return err
 	}
@@ -94,6 +95,20 @@ func (c *Client) ChargeInvoice(ctx context.Context, t payments.Target) error {
 	}
 	return c.outcome(ctx, intent)
 }
+
+// Deliver charges the invoice of a job; it is package billing's courier for them.
+func (c *Client) Deliver(ctx context.Context, j billing.Job) error {
+	if j.Invoice == nil {
+		return fmt.Errorf("%w: job %d is about no invoice", billing.ErrUndeliverable, j.ID)
+	}
+	err := c.ChargeInvoice(ctx, payments.Target{Account: j.Account, Invoice: *j.Invoice})
+	if errors.Is(err, ErrNoMethod) || errors.Is(err, ErrDeclined) || errors.Is(err, ErrAction) {
+		return fmt.Errorf("%w: %w", billing.ErrUndeliverable, err)
+	}
+	return err
+}
+
+var _ billing.Courier = (*Client)(nil)
 
 func slicesWithout(all []string, one string) (rest []string) {
 	for _, s := range all {

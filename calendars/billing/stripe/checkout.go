@@ -63,7 +63,7 @@ func (c *Client) PayOrder(ctx context.Context, r payments.Ref, back Back) (addre
 // key is the caller's, such as that of the form: the same key leads to the same page for a
 // day. It fails with [ErrNothing] when nothing is open, or [ErrProvider].
 func (c *Client) PayInvoice(ctx context.Context, t payments.Target, key string, back Back) (address string, err error) {
-	open, number, err := c.c.Invoices.OpenOf(ctx, t.Account, t.Invoice)
+	open, number, err := c.c.Desk.OpenOf(ctx, t.Account, t.Invoice)
 	if err != nil {
 		return "", err
 	}

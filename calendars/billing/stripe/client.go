@@ -18,25 +18,19 @@ import (
 // provider is what payments by way of Stripe are called in the books.
 const provider = "stripe"
 
-// Invoices tells what is open of an invoice, in Rappen; 0 when nothing is to be paid.
-type Invoices interface {
-	OpenOf(ctx context.Context, account, invoice int64) (rappen int64, number string, err error)
-}
-
 // Config is what a Client stands on. Fields without a remark must be set.
 type Config struct {
-	DB       *sqlx.DB // the owner's pool
-	Desk     *payments.Desk
-	Invoices Invoices
-	Key      string       // sk_… or rk_…
-	Secret   string       // whsec_…, of the endpoint
-	APIURL   string       // "" = Stripe's own
-	BaseURL  string       // public URL of the product, without a slash at the end
-	Methods  []string     // offered on pages; nil = card, paypal, twint
-	HTTP     *http.Client // nil = one with a time-out of 30 s
-	Now      func() time.Time
-	Log      *slog.Logger
-	Every    time.Duration // pause between looks in Run; 0 = 5 s
+	DB      *sqlx.DB // the owner's pool
+	Desk    *payments.Desk
+	Key     string       // sk_… or rk_…
+	Secret  string       // whsec_…, of the endpoint
+	APIURL  string       // "" = Stripe's own
+	BaseURL string       // public URL of the product, without a slash at the end
+	Methods []string     // offered on pages; nil = card, paypal, twint
+	HTTP    *http.Client // nil = one with a time-out of 30 s
+	Now     func() time.Time
+	Log     *slog.Logger
+	Every   time.Duration // pause between looks in Run; 0 = 5 s
 }
 
 // Client talks to Stripe and takes its word. It is safe for concurrent use, by any

@@ -138,7 +138,7 @@ func (c *Client) takeBack(ctx context.Context, intentID, ref string, rappen int6
 		return ErrPartial
 	}
 	return migrations.InTx(ctx, c.c.DB, func(tx *sqlx.Tx) error {
-		return c.c.Desk.TakeBackTx(ctx, tx, payments.Refund{Account: t.Account, Provider: provider, Of: intentID, Ref: ref, Rappen: rappen, At: c.c.Now()})
+		return c.c.Desk.TakeBackTx(ctx, tx, payments.TakenBack{Account: t.Account, Provider: provider, Of: intentID, Ref: ref, At: c.c.Now()})
 	})
 }
 

@@ -1,0 +1,370 @@
+package bank_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jmoiron/sqlx"
+
+	"rappel/calendars/billing/bank"
+	"rappel/calendars/billing/camt"
+	"rappel/calendars/billing/payments"
+	"rappel/calendars/billing/paymentstest"
+)
+
+// world is a paymentstest.World with an importer.
+type world struct {
+	*paymentstest.World
+	importer *bank.Importer
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{World: paymentstest.New(t)}
+	w.importer = w.on(w.DB, w.Desk)
+	return w
+}
+
+func (w *world) on(db *sqlx.DB, d *payments.Desk) *bank.Importer {
+	return bank.New(bank.Config{DB: db, Desk: d, Now: w.Clock.Now, Log: slog.New(slog.DiscardHandler)})
+}
+
+// tx is a payment in a file.
+type tx struct {
+	ref, bankRef, text string
+	rappen             int64
+}
+
+// entry is a booking in a file.
+type entry struct {
+	bankRef  string
+	rappen   int64
+	debit    bool
+	reversal bool
+	payments int // told without details
+	details  []tx
+}
+
+// file writes a camt.053 or camt.054.
+func file(kind camt.Kind, id string, entries ...entry) bank.File {
+	outer, inner := "BkToCstmrStmt", "Stmt"
+	if kind == camt.Notification {
+		outer, inner = "BkToCstmrDbtCdtNtfctn", "Ntfctn"
+	}
+	var b strings.Builder
+	chf := func(n int64) string { return fmt.Sprintf(`<Amt Ccy="CHF">%d.%02d</Amt>`, n/100, n%100) }
+	fmt.Fprintf(&b, `<Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.%s.001.08"><%s><GrpHdr><MsgId>%s</MsgId></GrpHdr><%s><Acct><Id><IBAN>CH9300762011623852957</IBAN></Id></Acct>`, kind, outer, id, inner)
+	for _, e := range entries {
+		direction := "CRDT"
+		if e.debit {
+			direction = "DBIT"
+		}
+		fmt.Fprintf(&b, `<Ntry>%s<CdtDbtInd>%s</CdtDbtInd><RvslInd>%t</RvslInd><Sts><Cd>BOOK</Cd></Sts><BookgDt><Dt>2027-03-01</Dt></BookgDt><AcctSvcrRef>%s</AcctSvcrRef><NtryDtls>`, chf(e.rappen), direction, e.reversal, e.bankRef)
+		if e.payments > 0 {
+			fmt.Fprintf(&b, `<Btch><NbOfTxs>%d</NbOfTxs></Btch>`, e.payments)
+		}
+		for _, d := range e.details {
+			fmt.Fprintf(&b, `<TxDtls><Refs><AcctSvcrRef>%s</AcctSvcrRef></Refs>%s<RmtInf>`, d.bankRef, chf(d.rappen))
+			if d.ref != "" {
+				fmt.Fprintf(&b, `<Strd><CdtrRefInf><Ref>%s</Ref></CdtrRefInf></Strd>`, d.ref)
+			}
+			fmt.Fprintf(&b, `<Ustrd>%s</Ustrd></RmtInf></TxDtls>`, d.text)
+		}
+		b.WriteString(`</NtryDtls></Ntry>`)
+	}
+	fmt.Fprintf(&b, `</%s></%s></Document>`, inner, outer)
+	return bank.File{Name: id + ".xml", Content: []byte(b.String()), By: "operator:1"}
+}
+
+func (w *world) take(f bank.File, want bank.Result) {
+	w.Helper()
+	got, err := w.importer.Import(context.Background(), f)
+	w.OK(err)
+	if diff := cmp.Diff(want, got); diff != "" {
+		w.Errorf("%s (-want +got):\n%s", f.Name, diff)
+	}
+	w.Check()
+}
+
+// Case 41: pay 20.00 of 32.43, or 40.00; the same file twice changes nothing.
+func TestImport_exactPartOver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	part, partRef := w.Invoice(1, 3000)
+	w.take(file(camt.Statement, "a", entry{bankRef: "1", rappen: 2000, details: []tx{{ref: partRef, rappen: 2000}}}), bank.Result{Kind: "053", Bookings: 1, Matched: 1})
+	if got := w.Open(1, part); got != 1243 {
+		t.Errorf("open %d, want 1243", got)
+	}
+	over, overRef := w.Invoice(2, 3000)
+	f := file(camt.Statement, "b", entry{bankRef: "2", rappen: 4000, details: []tx{{ref: overRef, rappen: 4000}}})
+	w.take(f, bank.Result{Kind: "053", Bookings: 1, Matched: 1})
+	if w.Open(2, over) != 0 || w.Credit(2) != 757 {
+		t.Errorf("open %d, credit %d, want 0 and 757", w.Open(2, over), w.Credit(2))
+	}
+	before := append(w.Money(1), w.Money(2)...)
+	if _, err := w.importer.Import(context.Background(), f); !errors.Is(err, bank.ErrImported) {
+		t.Errorf("the same file: %v", err)
+	}
+	// Also under another name of the file, with the same bookings.
+	w.take(file(camt.Statement, "c", entry{bankRef: "2", rappen: 4000, details: []tx{{ref: overRef, rappen: 4000}}}), bank.Result{Kind: "053", Bookings: 1, Known: 1})
+	if diff := cmp.Diff(before, append(w.Money(1), w.Money(2)...)); diff != "" {
+		t.Errorf("changed:\n%s", diff)
+	}
+	exact, exactRef := w.Invoice(1, 3000)
+	w.take(file(camt.Statement, "d", entry{bankRef: "3", rappen: 3243, details: []tx{{ref: exactRef, rappen: 3243}}}), bank.Result{Kind: "053", Bookings: 1, Matched: 1})
+	if w.Open(1, exact) != 0 {
+		t.Errorf("open %d", w.Open(1, exact))
+	}
+}
+
+// A batch is one line in the statement and its payments in the notification, whichever
+// comes first; each payment counts once, also when both files have the details.
+func TestImport_statementAndNotification(t *testing.T) {
+	t.Parallel()
+	details := func(a, b string) []tx {
+		return []tx{{ref: a, bankRef: "t1", rappen: 3243}, {ref: b, bankRef: "t2", rappen: 3243}}
+	}
+	for name, order := range map[string]func(a, b string) []bank.File{
+		"statement first": func(a, b string) []bank.File {
+			return []bank.File{file(camt.Statement, "s", entry{bankRef: "X", rappen: 6486, payments: 2}), file(camt.Notification, "n", entry{bankRef: "X", rappen: 6486, payments: 2, details: details(a, b)})}
+		},
+		"notification first": func(a, b string) []bank.File {
+			return []bank.File{file(camt.Notification, "n", entry{bankRef: "X", rappen: 6486, details: details(a, b)}), file(camt.Statement, "s", entry{bankRef: "X", rappen: 6486, payments: 2})}
+		},
+		"both with details": func(a, b string) []bank.File {
+			return []bank.File{file(camt.Notification, "n", entry{bankRef: "X", rappen: 6486, details: details(a, b)}), file(camt.Statement, "s", entry{bankRef: "X", rappen: 6486, details: details(a, b)})}
+		},
+		"details under other names": func(a, b string) []bank.File {
+			other := details(a, b)
+			other[0].bankRef, other[1].bankRef = "o1", "o2"
+			return []bank.File{file(camt.Notification, "n", entry{bankRef: "X", rappen: 6486, details: details(a, b)}), file(camt.Statement, "s", entry{bankRef: "X", rappen: 6486, details: other})}
+		},
+		"a line without a number of payments": func(a, b string) []bank.File {
+			return []bank.File{file(camt.Statement, "s", entry{bankRef: "X", rappen: 6486}), file(camt.Notification, "n", entry{bankRef: "X", rappen: 6486, details: details(a, b)})}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			one, a := w.Invoice(1, 3000)
+			two, b := w.Invoice(2, 3000)
+			for _, f := range order(a, b) {
+				_, err := w.importer.Import(context.Background(), f)
+				w.OK(err)
+			}
+			if w.Open(1, one) != 0 || w.Open(2, two) != 0 || w.Credit(1) != 0 || w.Credit(2) != 0 {
+				t.Errorf("open %d and %d, credit %d and %d", w.Open(1, one), w.Open(2, two), w.Credit(1), w.Credit(2))
+			}
+			rest, err := bank.Suspense(context.Background(), w.DB, bank.Page{Limit: 10})
+			w.OK(err)
+			batches, err := bank.Batches(context.Background(), w.DB, 10)
+			w.OK(err)
+			if len(rest) != 0 || len(batches) != 0 {
+				t.Errorf("in suspense %+v, batches %+v", rest, batches)
+			}
+			w.Check()
+		})
+	}
+}
+
+func TestSuspense(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := context.Background()
+	invoice, ref := w.Invoice(1, 3000)
+	wrong := []byte(ref)
+	wrong[20] = '0' + (wrong[20]-'0'+1)%10
+	w.take(file(camt.Notification, "n",
+		entry{bankRef: "1", rappen: 3243, details: []tx{{rappen: 3243, text: "Rechnung März"}}},
+		entry{bankRef: "2", rappen: 100, details: []tx{{ref: string(wrong), rappen: 100}}},
+		entry{bankRef: "3", rappen: 200, details: []tx{{ref: "210000000003139471430009017", rappen: 200}}},
+		entry{bankRef: "4", rappen: 300},
+		entry{bankRef: "5", rappen: 400, reversal: true},
+		entry{bankRef: "6", rappen: 900, debit: true},
+	), bank.Result{Kind: "054", Bookings: 6, Suspense: 5, Debits: 1})
+	all, err := bank.Suspense(ctx, w.DB, bank.Page{Limit: 10})
+	w.OK(err)
+	var why []string
+	for _, e := range all {
+		why = append(why, e.Why)
+	}
+	if diff := cmp.Diff([]string{"no_reference", "unknown_reference", "unknown_reference", "whole", "debit_undone"}, why); diff != "" {
+		t.Fatal(diff)
+	}
+	page, err := bank.Suspense(ctx, w.DB, bank.Page{After: all[1].ID, Limit: 2})
+	w.OK(err)
+	if len(page) != 2 || page[0].ID != all[2].ID {
+		t.Errorf("page %+v", page)
+	}
+	decide := func(i int) bank.Decision {
+		return bank.Decision{Entry: all[i].ID, By: "operator:1", Reason: "Anruf der Praxis"}
+	}
+	target := payments.Target{Account: 1, Invoice: invoice}
+	if err := w.importer.Assign(ctx, bank.Decision{Entry: all[0].ID, By: "operator:1", Reason: " "}, target); !errors.Is(err, bank.ErrReason) {
+		t.Errorf("without a reason: %v", err)
+	}
+	if err := w.importer.Assign(ctx, decide(0), payments.Target{}); !errors.Is(err, bank.ErrTarget) {
+		t.Errorf("to nobody: %v", err)
+	}
+	if err := w.importer.Assign(ctx, bank.Decision{Entry: 99, By: "operator:1", Reason: "x"}, target); !errors.Is(err, bank.ErrNoEntry) {
+		t.Errorf("an entry there isn't: %v", err)
+	}
+	w.OK(w.importer.Assign(ctx, decide(0), target))
+	if err := w.importer.Assign(ctx, decide(0), target); !errors.Is(err, bank.ErrDecided) {
+		t.Errorf("twice: %v", err)
+	}
+	w.OK(w.importer.Assign(ctx, decide(1), payments.Target{Account: 2}))
+	w.OK(w.importer.Dismiss(ctx, decide(3)))
+	if w.Open(1, invoice) != 0 || w.Credit(1) != 0 || w.Credit(2) != 100 {
+		t.Errorf("open %d, credit %d and %d", w.Open(1, invoice), w.Credit(1), w.Credit(2))
+	}
+	// The details of what was dismissed or assigned as a whole don't count any more.
+	w.take(file(camt.Notification, "later", entry{bankRef: "4", rappen: 300, details: []tx{{ref: ref, rappen: 300}}}), bank.Result{Kind: "054", Bookings: 1, Known: 1})
+}
+
+// What the bank takes back opens again what it had paid.
+func TestImport_takenBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	invoice, ref := w.Invoice(1, 3000)
+	w.take(file(camt.Statement, "a", entry{bankRef: "1", rappen: 3243, details: []tx{{ref: ref, rappen: 3243}}}, entry{bankRef: "2", rappen: 500, details: []tx{{text: "?", rappen: 500}}}),
+		bank.Result{Kind: "053", Bookings: 2, Matched: 1, Suspense: 1})
+	back := file(camt.Statement, "b", entry{bankRef: "1r", rappen: 3243, debit: true, reversal: true, details: []tx{{ref: ref, rappen: 3243}}}, entry{bankRef: "2", rappen: 500, debit: true, reversal: true},
+		entry{bankRef: "9", rappen: 700, debit: true, reversal: true})
+	w.take(back, bank.Result{Kind: "053", Bookings: 3, Undone: 2, Suspense: 1})
+	if w.Open(1, invoice) != 3243 {
+		t.Errorf("open %d", w.Open(1, invoice))
+	}
+	// A second undoing has nothing left to undo.
+	w.take(file(camt.Statement, "c", entry{bankRef: "1s", rappen: 3243, debit: true, reversal: true, details: []tx{{ref: ref, rappen: 3243}}}), bank.Result{Kind: "053", Bookings: 1, Suspense: 1})
+	all, err := bank.Suspense(context.Background(), w.DB, bank.Page{Limit: 10})
+	w.OK(err)
+	for _, e := range all {
+		if e.Why != "no_payment" || e.Incoming {
+			t.Errorf("%+v", e)
+		}
+		if err := w.importer.Assign(context.Background(), bank.Decision{Entry: e.ID, By: "operator:1", Reason: "x"}, payments.Target{Account: 1}); !errors.Is(err, bank.ErrTarget) {
+			t.Errorf("money that went is assigned: %v", err)
+		}
+	}
+}
+
+// An order is paid by its own reference.
+func TestImport_order(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	o, err := w.Desk.Offer(context.Background(), payments.Wish{Account: 2, Key: "k", Package: 1, Method: payments.Bank, By: "user:1"})
+	w.OK(err)
+	w.take(file(camt.Notification, "n", entry{bankRef: "1", rappen: o.Total, details: []tx{{ref: o.Reference, rappen: o.Total}}}), bank.Result{Kind: "054", Bookings: 1, Matched: 1})
+	if got, err := payments.ByRef(context.Background(), w.DB, o.Ref()); err != nil || got.Status != payments.Fulfilled {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// Two importers with the same two files at once: each payment counts once.
+func TestImport_atOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	one, a := w.Invoice(1, 3000)
+	two, b := w.Invoice(2, 3000)
+	d := []tx{{ref: a, bankRef: "t1", rappen: 3243}, {ref: b, bankRef: "t2", rappen: 3243}}
+	files := []bank.File{file(camt.Statement, "s", entry{bankRef: "X", rappen: 6486, details: d}), file(camt.Notification, "n", entry{bankRef: "X", rappen: 6486, details: []tx{d[1], d[0]}})}
+	var wg sync.WaitGroup
+	for i := range 4 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			if _, err := w.importer.Import(context.Background(), files[i%2]); err != nil && !errors.Is(err, bank.ErrImported) {
+				t.Error(err)
+			}
+		}()
+	}
+	wg.Wait()
+	if w.Open(1, one) != 0 || w.Open(2, two) != 0 || w.Credit(1) != 0 || w.Credit(2) != 0 {
+		t.Errorf("open %d and %d, credit %d and %d", w.Open(1, one), w.Open(2, two), w.Credit(1), w.Credit(2))
+	}
+	w.Check()
+}
+
+// P7: broken off at any statement and imported again, a file comes to the same.
+func TestImport_killedAnywhere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	make := func(account int64) []bank.File {
+		_, ref := w.Invoice(account, 3000)
+		id := fmt.Sprint(account)
+		return []bank.File{
+			file(camt.Statement, "s"+id, entry{bankRef: "w" + id, rappen: 3343}),
+			file(camt.Notification, "n"+id, entry{bankRef: "w" + id, rappen: 3343, details: []tx{{ref: ref, bankRef: "a" + id, rappen: 3243}, {ref: ref, bankRef: "b" + id, rappen: 100}}},
+				entry{bankRef: "r" + id, rappen: 3243, debit: true, reversal: true, details: []tx{{ref: ref, rappen: 3243}}}),
+		}
+	}
+	run := func(m *bank.Importer, files []bank.File) error {
+		for _, f := range files {
+			if _, err := m.Import(context.Background(), f); err != nil && !errors.Is(err, bank.ErrImported) {
+				return err
+			}
+		}
+		return nil
+	}
+	state := func(account int64) []string {
+		all := w.Money(account)
+		var rows []string
+		w.OK(w.DB.Select(&rows, `SELECT concat_ws(' ', rappen, incoming, state, why, reverses IS NOT NULL) FROM bank_entries WHERE booking_key LIKE '%' || CAST($1 AS text) || '/%' ORDER BY 1`, account))
+		var done int
+		w.OK(w.DB.Get(&done, `SELECT count(*) FROM bank_files WHERE name LIKE '%' || CAST($1 AS text) || '.xml' AND done_at IS NOT NULL`, account))
+		return append(append(all, rows...), fmt.Sprint(done, " files done"))
+	}
+	account := int64(100)
+	w.Clinic(account)
+	w.OK(run(w.importer, make(account)))
+	want := state(account)
+	db, faults := w.Faulty()
+	_, desk := w.On(db)
+	faulty := w.on(db, desk)
+	for _, lost := range []bool{false, true} {
+		statements := 0
+		for n := 1; ; n++ {
+			account++
+			w.Clinic(account)
+			files := make(account)
+			faults.Arm(n, lost)
+			err := run(faulty, files)
+			if !faults.Hit() {
+				w.OK(err)
+				break
+			}
+			statements++
+			w.OK(run(w.importer, files))
+			if diff := cmp.Diff(want, state(account)); diff != "" {
+				t.Fatalf("broken off at statement %d, answer lost %t (-whole +again):\n%s", n, lost, diff)
+			}
+		}
+		if least := map[bool]int{false: 50, true: 5}[lost]; statements < least {
+			t.Errorf("only %d statements were tried", statements)
+		}
+	}
+	w.Check()
+}
+
+// A file that can't be read changes nothing and says what to do.
+func TestImport_refuses(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	data, err := os.ReadFile("../camt/testdata/statement_v04.xml")
+	w.OK(err)
+	var p *camt.ParseError
+	if _, err := w.importer.Import(context.Background(), bank.File{Name: "half.xml", Content: data[:len(data)-40], By: "operator:1"}); !errors.As(err, &p) {
+		t.Errorf("%v", err)
+	}
+	if got := w.Text(`SELECT count(*) FROM bank_files`); got != "0" {
+		t.Errorf("%s files are kept", got)
+	}
+}
