@@ -248,7 +248,7 @@ func (s *Service) payOut(ctx context.Context, tx *sqlx.Tx, payer Payer, p Paymen
 	}
 	now := s.Now()
 	var reverses *int64
-	from := []source{}
+	var from []source
 	if only != nil {
 		reverses, from = &only.payment, []source{*only}
 	} else if from, err = sources(ctx, tx, p.Account); err != nil {
@@ -343,9 +343,26 @@ func (s *Service) release(ctx context.Context, tx *sqlx.Tx, from source, now tim
 		if err := allocate(ctx, tx, from, allocation{invoice: p.Invoice, amount: -p.Amount}, now, ledger.Move(p.Amount, place("customer_credit", 0), place("receivable", p.Invoice))); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE invoices SET status = 'open' WHERE account_id = $1 AND id = $2 AND status = 'paid'`, from.account, p.Invoice); err != nil {
-			return fmt.Errorf("open invoice %d again: %w", p.Invoice, err)
+		if err := reopen(ctx, tx, DocumentRef{from.account, p.Invoice}, p.Amount, now); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// reopen has an invoice open again of which amount is no longer paid. What is written off
+// stays so, with that amount more.
+func reopen(ctx context.Context, tx *sqlx.Tx, ref DocumentRef, amount int64, now time.Time) error {
+	var status InvoiceStatus
+	if err := tx.GetContext(ctx, &status, `SELECT status FROM invoices WHERE account_id = $1 AND id = $2`, ref.Account, ref.Document); err != nil {
+		return fmt.Errorf("read invoice %d: %w", ref.Document, err)
+	}
+	switch status {
+	case InvoicePaid:
+		return setStatus(ctx, tx, ref, InvoiceOpen)
+	case InvoiceUncollectible:
+		return allocate(ctx, tx, source{account: ref.Account}, allocation{invoice: ref.Document, amount: amount}, now,
+			ledger.Move(amount, place("receivable", ref.Document), place("loss", 0)))
 	}
 	return nil
 }
