@@ -116,8 +116,12 @@ func DocumentByReference(ctx context.Context, q sqlx.QueryerContext, reference s
 // Printed notes the hash of a document's PDF as first made, and answers ErrState when it
 // was another one before: a document made again must be the same, byte by byte.
 func (s *Service) Printed(ctx context.Context, ref DocumentRef, sha256 []byte) error {
+	return printedTx(ctx, s.DB, ref, sha256)
+}
+
+func printedTx(ctx context.Context, q sqlx.QueryerContext, ref DocumentRef, sha256 []byte) error {
 	var had []byte
-	err := s.DB.GetContext(ctx, &had, `UPDATE invoices AS i SET pdf_sha256 = COALESCE(i.pdf_sha256, $3) WHERE i.account_id = $1 AND i.id = $2 AND i.status <> 'draft'
+	err := sqlx.GetContext(ctx, q, &had, `UPDATE invoices AS i SET pdf_sha256 = COALESCE(i.pdf_sha256, $3) WHERE i.account_id = $1 AND i.id = $2 AND i.status <> 'draft'
 		RETURNING i.pdf_sha256`, ref.Account, ref.Document, sha256)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):

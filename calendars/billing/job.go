@@ -23,7 +23,6 @@ const (
 // What notices say.
 const (
 	NoticeSuspended = "suspended"
-	NoticeResumed   = "resumed"
 	NoticeEnded     = "ended"
 )
 
@@ -87,11 +86,14 @@ func (s *Service) deliver(ctx context.Context, account int64) error {
 	return errors.Join(errs...)
 }
 
+// errNoCourier is why a job waits that nobody here can do.
+var errNoCourier = errors.New("nobody is set up to do this")
+
 // attempt hands j to its courier. A panic there is a failure like any other.
 func (s *Service) attempt(ctx context.Context, j Job) (err error) {
 	courier, ok := s.Couriers[j.Kind]
 	if !ok {
-		return nil
+		return errNoCourier
 	}
 	defer func() {
 		if r := recover(); r != nil {
@@ -109,18 +111,22 @@ func (s *Service) noteJob(ctx context.Context, j Job, failure error) error {
 	switch {
 	case failure == nil:
 		done = &now
+	case errors.Is(failure, errNoCourier): // it waits until there is one
+		at := now.Add(lastRetry)
+		next, problem = &at, failure.Error()
+		j.Attempts = -1
 	case errors.Is(failure, ErrUndeliverable), j.Attempts+1 >= mostTries:
 		problem = "given up: " + failure.Error()
 	default:
 		at := now.Add(retryIn(j.Attempts))
 		next, problem = &at, failure.Error()
 	}
-	if failure != nil {
+	if failure != nil && !errors.Is(failure, errNoCourier) {
 		s.Log.WarnContext(ctx, "billing job failed", slog.Int64("account_id", j.Account), slog.Int64("job_id", j.ID), slog.String("kind", j.Kind), slog.Bool("given_up", next == nil))
 	}
 	return migrations.InAccount(ctx, s.DB, j.Account, func(tx *sqlx.Tx) error {
-		if _, err := tx.ExecContext(ctx, `UPDATE billing_jobs SET attempts = attempts + 1, next_at = $3, done_at = $4, problem = $5 WHERE account_id = $1 AND id = $2`,
-			j.Account, j.ID, next, done, problem); err != nil {
+		if _, err := tx.ExecContext(ctx, `UPDATE billing_jobs SET attempts = $6, next_at = $3, done_at = $4, problem = $5 WHERE account_id = $1 AND id = $2`,
+			j.Account, j.ID, next, done, problem, j.Attempts+1); err != nil {
 			return fmt.Errorf("note job %d: %w", j.ID, err)
 		}
 		return nil

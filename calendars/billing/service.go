@@ -55,7 +55,7 @@ type Config struct {
 	DB       *sqlx.DB           // the owner's pool
 	Granter  Granter            // nil = no credits are given
 	Steward  Steward            // nil = service is not switched
-	Couriers map[string]Courier // by kind of job; one without a courier is done with
+	Couriers map[string]Courier // by kind of job; one without a courier waits
 	Now      func() time.Time   // nil = time.Now
 	Log      *slog.Logger       // nil = discard
 	Workers  int                // accounts worked on at once; 0 = 2
