@@ -1,0 +1,441 @@
+package stripe_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jmoiron/sqlx"
+	"pgregory.net/rapid"
+
+	"rappel/calendars/billing"
+	"rappel/calendars/billing/payments"
+	"rappel/calendars/billing/paymentstest"
+	"rappel/calendars/billing/standin"
+	"rappel/calendars/billing/stripe"
+)
+
+const (
+	key    = "sk_test_standin"
+	secret = "whsec_standin"
+)
+
+var back = stripe.Back{Done: "/billing?done", Cancel: "/billing"}
+
+// world is a paymentstest.World with a stand-in for Stripe and a client of it.
+type world struct {
+	*paymentstest.World
+	ctx    context.Context
+	stripe *standin.World
+	api    string
+	client *stripe.Client
+	hook   http.Handler // what the webhook is served by
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{World: paymentstest.New(t), ctx: context.Background()}
+	hook := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { w.hook.ServeHTTP(rw, r) }))
+	t.Cleanup(hook.Close)
+	var handler http.Handler
+	api := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { handler.ServeHTTP(rw, r) }))
+	t.Cleanup(api.Close)
+	w.api = api.URL
+	var err error
+	w.stripe, err = standin.New(standin.Options{Now: w.Clock.Now, Key: key, Secret: secret, Base: api.URL, Webhook: hook.URL})
+	w.OK(err)
+	handler = w.stripe.Handler()
+	w.client = w.on(w.DB, w.Desk)
+	w.hook = w.client
+	return w
+}
+
+func (w *world) on(db *sqlx.DB, d *payments.Desk) *stripe.Client {
+	w.Helper()
+	c, err := stripe.New(stripe.Config{DB: db, Desk: d, Key: key, Secret: secret, APIURL: w.api, BaseURL: "https://rappel.example", Now: w.Clock.Now, Log: slog.New(slog.DiscardHandler)})
+	w.OK(err)
+	return c
+}
+
+// deliver sends the events that came since the one numbered from, and works on them.
+func (w *world) deliver(from int) (to int) {
+	w.Helper()
+	all := w.stripe.Events()
+	for _, e := range all[from:] {
+		status, err := w.stripe.Deliver(w.ctx, e.ID)
+		if err != nil || status != 200 {
+			w.Fatalf("event %s: %d, %v", e.Type, status, err)
+		}
+	}
+	w.work()
+	return len(all)
+}
+
+func (w *world) work() {
+	w.Helper()
+	for {
+		n, err := w.client.Work(w.ctx)
+		w.OK(err)
+		if n == 0 {
+			return
+		}
+	}
+}
+
+// page is the id in a page's address.
+func page(address string) string { return address[strings.LastIndex(address, "/")+1:] }
+
+func (w *world) order(account int64, key string) payments.Order {
+	w.Helper()
+	o, err := w.Desk.Offer(w.ctx, payments.Wish{Account: account, Key: key, Package: 1, Method: payments.Stripe, By: "user:1"})
+	w.OK(err)
+	return o
+}
+
+// leave has a clinic leave a card that behaves so.
+func (w *world) leave(account int64, b standin.Behaviour) {
+	w.Helper()
+	address, err := w.client.StoreMethod(w.ctx, account, fmt.Sprint(w.Clock.Now().UnixNano()), back)
+	w.OK(err)
+	from := len(w.stripe.Events())
+	w.OK(w.stripe.Pay(page(address), "card", b))
+	w.deliver(from)
+	w.Clock.Add(time.Second)
+}
+
+func (w *world) failures() (all []string) {
+	w.Helper()
+	rows, err := stripe.Failures(w.ctx, w.DB, 100)
+	w.OK(err)
+	for _, f := range rows {
+		all = append(all, f.Kind+": "+f.Error)
+	}
+	return all
+}
+
+// An order is paid on its page; a declined card leaves it open, the same page again.
+func TestPayOrder(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	o := w.order(1, "k")
+	first, err := w.client.PayOrder(w.ctx, o.Ref(), back)
+	w.OK(err)
+	w.OK(w.stripe.Pay(page(first), "card", standin.Declines))
+	again, err := w.client.PayOrder(w.ctx, o.Ref(), back)
+	w.OK(err)
+	if again != first {
+		t.Errorf("%s, then %s", first, again)
+	}
+	w.OK(w.stripe.Pay(page(first), "twint", standin.Succeeds))
+	if _, err := w.client.PayOrder(w.ctx, o.Ref(), back); !errors.Is(err, payments.ErrState) {
+		t.Errorf("paid, before its event came: %v", err)
+	}
+	w.deliver(0)
+	got, err := payments.ByRef(w.ctx, w.DB, o.Ref())
+	w.OK(err)
+	if got.Status != payments.Fulfilled || w.Credit(1) != 0 || len(w.failures()) != 0 {
+		t.Errorf("%+v, credit %d, failures %v", got, w.Credit(1), w.failures())
+	}
+	if _, err := w.client.PayOrder(w.ctx, o.Ref(), back); !errors.Is(err, payments.ErrState) {
+		t.Errorf("paid: %v", err)
+	}
+	w.Check()
+}
+
+// P6: events may come late, twice, in any order, some never, as long as one comes of what
+// moved money: each payment counts once.
+func TestEvents_anyOrder(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	n := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		n++
+		o := w.order(1, fmt.Sprint(n))
+		address, err := w.client.PayOrder(w.ctx, o.Ref(), back)
+		w.OK(err)
+		from := len(w.stripe.Events())
+		for range rapid.IntRange(0, 2).Draw(rt, "declined") {
+			w.OK(w.stripe.Pay(page(address), "card", standin.Declines))
+		}
+		w.OK(w.stripe.Pay(page(address), "card", standin.Succeeds))
+		events := w.stripe.Events()[from:]
+		telling := slices.IndexFunc(events, func(e standin.Event) bool { return e.Type == "payment_intent.succeeded" })
+		order := []int{telling}
+		for i := range events {
+			for range rapid.IntRange(0, 2).Draw(rt, "times") {
+				order = append(order, i)
+			}
+		}
+		for _, i := range rapid.Permutation(order).Draw(rt, "order") {
+			if _, err := w.stripe.Deliver(w.ctx, events[i].ID); err != nil {
+				rt.Fatal(err)
+			}
+			if rapid.Bool().Draw(rt, "work") {
+				w.work()
+			}
+		}
+		w.work()
+		var paid int
+		w.OK(w.DB.Get(&paid, `SELECT count(*) FROM payments WHERE account_id = 1 AND amount = $1`, o.Total))
+		if paid != n || w.Credit(1) != 0 {
+			rt.Fatalf("%d payments for %d orders, credit %d", paid, n, w.Credit(1))
+		}
+	})
+	if f := w.failures(); len(f) != 0 {
+		t.Errorf("failures %v", f)
+	}
+	w.Check()
+}
+
+func TestCharge(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	charges := func(invoice int64) (all []string) {
+		t.Helper()
+		rows, err := stripe.Charges(w.ctx, w.DB, payments.Target{Account: 1, Invoice: invoice})
+		w.OK(err)
+		for _, c := range rows {
+			all = append(all, fmt.Sprint(c.Attempt, " ", c.Amount, " ", c.Status, " ", c.Code))
+		}
+		return all
+	}
+	invoice, _ := w.Invoice(1, 3000)
+	charge := func(want error) {
+		t.Helper()
+		if err := w.client.ChargeInvoice(w.ctx, payments.Target{Account: 1, Invoice: invoice}); !errors.Is(err, want) {
+			t.Errorf("%v, want %v", err, want)
+		}
+	}
+	charge(stripe.ErrNoMethod)
+	if err := w.client.Deliver(w.ctx, billing.Job{Account: 1, Invoice: &invoice}); !errors.Is(err, billing.ErrUndeliverable) {
+		t.Errorf("%v, want it given up", err)
+	}
+	w.leave(1, standin.Declines)
+	charge(stripe.ErrDeclined)
+	w.deliver(0) // events of the declined charge change nothing
+	if got := w.Open(1, invoice); got != 3243 {
+		t.Errorf("open %d", got)
+	}
+	// Another card: the first stays the standard until somebody says otherwise.
+	w.leave(1, standin.WantsOwner)
+	all, err := stripe.Methods(w.ctx, w.DB, 1)
+	w.OK(err)
+	if len(all) != 2 || !all[0].Standard || all[0].Label != "Visa •••• 0341" || all[0].Expires != "2031-08" {
+		t.Fatalf("%+v", all)
+	}
+	w.OK(w.client.SetStandard(w.ctx, 1, all[1].ID))
+	charge(stripe.ErrAction)
+	w.leave(1, standin.TakesTime)
+	w.OK(w.client.Remove(w.ctx, 1, all[0].ID))
+	w.OK(w.client.Remove(w.ctx, 1, all[1].ID)) // the standard goes, the one left takes its place
+	if err := w.client.Remove(w.ctx, 1, all[1].ID); !errors.Is(err, stripe.ErrNoMethod) {
+		t.Errorf("removed twice: %v", err)
+	}
+	charge(nil)
+	charge(nil) // still at it: no second one
+	if diff := cmp.Diff([]string{"1 3243 declined insufficient_funds", "2 3243 needs_action authentication_required", "3 3243 processing "}, charges(invoice)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	from := len(w.stripe.Events())
+	var intent string
+	w.OK(w.DB.Get(&intent, `SELECT intent FROM charges WHERE attempt = 3`))
+	w.OK(w.stripe.Finish(intent, true))
+	w.deliver(from)
+	w.deliver(0) // all of them once more
+	if got := charges(invoice)[2]; got != "3 3243 succeeded " || w.Open(1, invoice) != 0 {
+		t.Errorf("%s, open %d", got, w.Open(1, invoice))
+	}
+	charge(nil) // nothing to pay
+	if n, rappen := w.stripe.Intents(); n != 1 || rappen != 3243 {
+		t.Errorf("%d payments at Stripe, %d Rappen", n, rappen)
+	}
+	if f := w.failures(); len(f) != 0 {
+		t.Errorf("failures %v", f)
+	}
+	w.Check()
+}
+
+func TestMoneyGoesBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.leave(1, standin.Succeeds)
+	paid := func() (invoice int64, intent string) {
+		t.Helper()
+		invoice, _ = w.Invoice(1, 3000)
+		w.OK(w.client.ChargeInvoice(w.ctx, payments.Target{Account: 1, Invoice: invoice}))
+		w.OK(w.DB.Get(&intent, `SELECT intent FROM charges WHERE account_id = 1 AND invoice_id = $1`, invoice))
+		return invoice, intent
+	}
+	refunded, a := paid()
+	from := len(w.stripe.Events())
+	w.OK(w.stripe.RefundOutside(a, 3243))
+	from = w.deliver(from)
+	if got := w.Open(1, refunded); got != 3243 {
+		t.Errorf("refunded, open %d", got)
+	}
+	w.deliver(0)
+	if got := w.Open(1, refunded); got != 3243 {
+		t.Errorf("told again, open %d", got)
+	}
+	disputed, b := paid()
+	from = len(w.stripe.Events())
+	d, err := w.stripe.Dispute(b)
+	w.OK(err)
+	from = w.deliver(from)
+	if got := w.Open(1, disputed); got != 3243 {
+		t.Errorf("disputed, open %d", got)
+	}
+	w.OK(w.stripe.Win(d))
+	w.deliver(from)
+	if got := w.Open(1, disputed); got != 0 {
+		t.Errorf("won, open %d", got)
+	}
+	// A part that was refunded elsewhere can't be booked by us; it is seen until somebody did.
+	part, c := paid()
+	from = len(w.stripe.Events())
+	w.OK(w.stripe.RefundOutside(c, 100))
+	w.deliver(from)
+	if f := w.failures(); len(f) != 1 || !strings.Contains(f[0], "credit the invoice") || w.Open(1, part) != 0 {
+		t.Errorf("failures %v, open %d", f, w.Open(1, part))
+	}
+	// One made here is in the books before.
+	from = len(w.stripe.Events())
+	w.OK(w.client.Refund(w.ctx, c, 200, "k1"))
+	w.OK(w.client.Refund(w.ctx, c, 200, "k1"))
+	w.deliver(from)
+	if f := w.failures(); len(f) != 1 {
+		t.Errorf("failures %v", f)
+	}
+	w.Check()
+}
+
+func TestHook_refuses(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	body := []byte(`{"id":"evt_1","object":"event","type":"payment_intent.succeeded","data":{"object":{"id":"pi_1","object":"payment_intent"}}}`)
+	now := w.Clock.Now()
+	for name, c := range map[string]struct {
+		body      []byte
+		signature string
+		want      int
+	}{
+		"signed":             {body, w.stripe.Sign(body, now), 200},
+		"signed, again":      {body, w.stripe.Sign(body, now), 200},
+		"almost too old":     {body, w.stripe.Sign(body, now.Add(-300*time.Second)), 200},
+		"too old":            {body, w.stripe.Sign(body, now.Add(-301*time.Second)), 400},
+		"from the future":    {body, w.stripe.Sign(body, now.Add(301*time.Second)), 400},
+		"tampered":           {bytes.Replace(body, []byte("pi_1"), []byte("pi_2"), 1), w.stripe.Sign(body, now), 400},
+		"not signed":         {body, "", 400},
+		"two times":          {body, w.stripe.Sign(body, now.Add(-time.Hour)) + fmt.Sprintf(",t=%d", now.Unix()), 400},
+		"not an event":       {[]byte(`{"object":"list"}`), w.stripe.Sign([]byte(`{"object":"list"}`), now), 400},
+		"not JSON":           {[]byte(`x`), w.stripe.Sign([]byte(`x`), now), 400},
+		"larger than 64 KiB": {bytes.Repeat([]byte(" "), 64<<10+1), w.stripe.Sign(bytes.Repeat([]byte(" "), 64<<10+1), now), 413},
+	} {
+		r := httptest.NewRequest("POST", "/hooks/stripe", bytes.NewReader(c.body))
+		r.Header.Set("Stripe-Signature", c.signature)
+		rec := httptest.NewRecorder()
+		w.client.ServeHTTP(rec, r)
+		if rec.Code != c.want {
+			t.Errorf("%s: %d, want %d", name, rec.Code, c.want)
+		}
+	}
+	if n := w.Text(`SELECT count(*) FROM webhook_events`); n != "1" {
+		t.Errorf("%s events are stored", n)
+	}
+	// It is about an intent Stripe doesn't know: tried ten times, ever later, then seen.
+	for range 12 {
+		w.work()
+		w.Clock.Add(5 * time.Hour)
+	}
+	rows, err := stripe.Failures(w.ctx, w.DB, 10)
+	w.OK(err)
+	if len(rows) != 1 || rows[0].Attempts != 10 || rows[0].Next != nil || strings.Contains(rows[0].Error, "No such") {
+		t.Errorf("%+v", rows)
+	}
+	w.OK(w.client.Retry(w.ctx, "evt_1"))
+	if err := w.client.Retry(w.ctx, "evt_none"); !errors.Is(err, stripe.ErrNoEvent) {
+		t.Errorf("%v", err)
+	}
+}
+
+// P7: killed at every statement of a charge, of the webhook and of its worker, and begun
+// again, it comes to the same, and Stripe was asked for the money once.
+func TestCharge_killedAnywhere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	account := int64(100)
+	begin := func() (t payments.Target, from int) {
+		account++
+		w.Clinic(account)
+		w.leave(account, standin.Succeeds)
+		invoice, _ := w.Invoice(account, 3000)
+		return payments.Target{Account: account, Invoice: invoice}, len(w.stripe.Events())
+	}
+	// run charges, has the events delivered by the hook of c, and works on them.
+	run := func(c *stripe.Client, t payments.Target, from int) error {
+		if err := c.ChargeInvoice(w.ctx, t); err != nil {
+			return err
+		}
+		w.hook = c
+		defer func() { w.hook = w.client }()
+		for _, e := range w.stripe.Events()[from:] {
+			if status, err := w.stripe.Deliver(w.ctx, e.ID); err != nil || status != 200 {
+				return errors.Join(fmt.Errorf("hook: %d", status), err)
+			}
+		}
+		for {
+			if n, err := c.Work(w.ctx); err != nil || n == 0 {
+				return err
+			}
+		}
+	}
+	target, from := begin()
+	w.OK(run(w.client, target, from))
+	want := w.Money(account)
+	db, faults := w.Faulty()
+	_, desk := w.On(db)
+	faulty := w.on(db, desk)
+	for _, lost := range []bool{false, true} {
+		statements := 0
+		for n := 1; ; n++ {
+			target, from := begin()
+			faults.Arm(n, lost)
+			err := run(faulty, target, from)
+			if !faults.Hit() {
+				w.OK(err)
+				break
+			}
+			statements++
+			w.Clock.Add(3 * time.Minute) // what was taken and not finished comes again
+			w.OK(run(w.client, target, from))
+			if diff := cmp.Diff(want, w.Money(account)); diff != "" {
+				t.Fatalf("killed at statement %d, answer lost %t (-whole +again):\n%s", n, lost, diff)
+			}
+		}
+		if least := map[bool]int{false: 30, true: 3}[lost]; statements < least {
+			t.Errorf("only %d statements were tried", statements)
+		}
+	}
+	if n, rappen := w.stripe.Intents(); int64(n) != account-100 || rappen != int64(n)*3243 {
+		t.Errorf("%d payments of %d at Stripe for %d invoices", n, rappen, account-100)
+	}
+	w.Check()
+}
+
+func TestNew_refuses(t *testing.T) {
+	t.Parallel()
+	for _, c := range []stripe.Config{{Key: key}, {Secret: secret}} {
+		if _, err := stripe.New(c); !errors.Is(err, stripe.ErrConfig) {
+			t.Errorf("%v", err)
+		}
+	}
+}
