@@ -16,6 +16,7 @@ import (
 	"github.com/robfig/cron/v3"
 
 	"rappel/calendars"
+	"rappel/calendars/billing"
 	"rappel/calendars/google"
 	"rappel/calendars/outlook"
 	"rappel/migrations"
@@ -46,6 +47,7 @@ type app struct {
 	dispatcher *notify.Dispatcher
 	holds      *notify.Holds
 	syncer     *calendars.Syncer
+	billing    *billing.Service
 	clerk      *reminders.Clerk
 	purger     *notify.Purger
 	accounts   *accounts.Store
@@ -107,6 +109,7 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, x extras) (a *app
 		Now: a.now, Log: log, Alarm: alarm, Meter: a.metrics, Steady: x.steady, Lease: cfg.LeaseFor, Patience: x.patience,
 	}
 	a.syncer = calendars.NewSyncer(calendarsConfig)
+	a.billing = a.newBilling(log)
 	a.clerk = reminders.NewClerk(reminders.ClerkConfig{DB: a.pools.owner, Verifier: a.syncer, Outbox: a.outbox, Now: a.now, Log: log, Lease: cfg.LeaseFor, Patience: x.patience})
 	notifyConfig := notify.Config{
 		DB: a.pools.dispatch, Carriers: a.carriers, Gate: reminders.NewGate(reminders.GateConfig{DB: a.pools.owner, Verifier: a.syncer, Log: log}),
@@ -138,7 +141,7 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, x extras) (a *app
 	a.sessions = web.NewSessionStore(a.pools.owner, a.now)
 	webStore := calendars.NewStore(a.pools.web, seal)
 	webPlanner := reminders.NewPlanner(reminders.PlannerConfig{Events: webStore, Outbox: a.outbox, Debounce: cfg.Debounce, Log: log})
-	calendarsConfig.DB, calendarsConfig.Sink = a.pools.web, webPlanner
+	calendarsConfig.DB, calendarsConfig.Sink, calendarsConfig.Quota = a.pools.web, webPlanner, a.billing
 	a.web, err = web.New(web.Config{
 		DB: a.pools.web, Sessions: a.sessions, Accounts: a.accounts, Now: a.now, Log: log, BaseURL: cfg.BaseURL, Secure: cfg.secure(),
 		Ready: a.ready, Metrics: a.metrics.handler(), Dev: x.dev,
@@ -340,7 +343,7 @@ func (a *app) services(r roles, listener net.Listener) []service {
 		all = append(all, service{"dispatch", a.dispatcher.Run}, service{"holds", a.holds.Run})
 	}
 	if r.remind {
-		all = append(all, service{"remind", a.clerk.Run}, service{"purge", a.purger.Run})
+		all = append(all, service{"remind", a.clerk.Run}, service{"purge", a.purger.Run}, service{"billing", a.billing.Run})
 	}
 	if r.sync {
 		all = append(all, service{"sync", a.syncer.Run})

@@ -197,6 +197,9 @@ func (c devCmd) prepare(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
+	if err := seedBilling(ctx, db, u.AccountID, c.now()); err != nil {
+		return err
+	}
 	return migrations.InAccount(ctx, db, u.AccountID, func(tx *sqlx.Tx) error {
 		if _, err := tx.ExecContext(ctx, `UPDATE accounts SET callback = $2, sender = $3, review = 'none' WHERE account_id = $1`,
 			u.AccountID, "044 000 12 34", "Seefeld"); err != nil {

@@ -9,7 +9,7 @@ import (
 
 type serveCmd struct {
 	Config
-	Roles []string `env:"RAPPEL_ROLES" default:"web,sync,remind,dispatch" help:"What this process does: web, sync, remind, dispatch."`
+	Roles []string `env:"RAPPEL_ROLES" default:"web,sync,remind,dispatch" help:"What this process does: web, sync, remind (reminders, and what subscriptions cost), dispatch."`
 }
 
 // Run serves the chosen roles until interrupted.
