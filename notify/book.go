@@ -37,7 +37,8 @@ func (b *book) tally(carrier string, to Status, n int) {
 // standing is a new state for a message.
 type standing struct {
 	MessageRef
-	it       *item // for the Observer; nil where it isn't known
+	it       *item  // for the Observer; nil where it isn't known
+	id       string // the carrier's, of a message accepted at its first try
 	status   Status
 	reason   Reason
 	code     string

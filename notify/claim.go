@@ -79,34 +79,37 @@ func (b *batch) add(it *item, id int64, until time.Time) {
 // submission; what confirms an opt-out is the one message that passes.
 //
 // The accounts are leased, so nobody else takes from these rows, and nothing is locked
-// before it is deleted. Should another process do so all the same, because a lease ran
+// before it is deleted. Each row is deleted where it was found (ctid): the statement's
+// snapshot holds it there, and no index needs to find it again. Should another process do so all the same, because a lease ran
 // out, what it deleted first isn't among the rows that come back here.
 //
 // Each account is walked in the order of its index and for one priority, so a million
 // texts scheduled for next week are not read.
 const takeBatch = `
-WITH due AS MATERIALIZED (
-    SELECT q.account_id, q.message_id
-    FROM unnest(CAST($1 AS bigint[])) WITH ORDINALITY AS a (account_id, n)
+WITH leased AS MATERIALIZED (
+    SELECT a.account_id, a.n, nextval('claims_id_seq') AS claim_id
+    FROM unnest(CAST($1 AS bigint[])) WITH ORDINALITY AS a (account_id, n)),
+due AS MATERIALIZED (
+    SELECT a.claim_id, q.place
+    FROM leased a
     CROSS JOIN LATERAL (
-        SELECT q.account_id, q.message_id FROM queue q {{join}}
+        SELECT q.ctid AS place FROM queue q {{join}}
         WHERE q.account_id = a.account_id AND q.priority = $2 AND q.send_at <= $3 {{where}}
         ORDER BY q.send_at LIMIT $4) AS q
     ORDER BY a.n LIMIT $5),
 gone AS (
     DELETE FROM queue q USING due b
-    WHERE q.account_id = b.account_id AND q.message_id = b.message_id
-    RETURNING q.account_id, q.message_id, q.attempts),
+    WHERE q.ctid = b.place
+    RETURNING b.claim_id, q.account_id, q.message_id, q.attempts),
 held AS (
-    INSERT INTO claims AS c (account_id, carrier, owner, message_ids, attempts, claimed_at, lease_until)
-    SELECT g.account_id, $6, $7, array_agg(g.message_id), array_agg(g.attempts), $3, $8 FROM gone g GROUP BY g.account_id
-    RETURNING c.account_id, c.id)
-SELECT h.id AS claim_id, g.attempts, ` + messageColumns + `,
+    INSERT INTO claims AS c (account_id, id, carrier, owner, message_ids, attempts, claimed_at, lease_until)
+    SELECT g.account_id, g.claim_id, $6, $7, array_agg(g.message_id), array_agg(g.attempts), $3, $8
+    FROM gone g GROUP BY g.account_id, g.claim_id
+    RETURNING c.id)
+SELECT g.claim_id, g.attempts, ` + messageColumns + `,
     m.origin <> 'optout' AND EXISTS (SELECT 1 FROM opt_outs o WHERE o.account_id = m.account_id AND o.recipient = m.recipient) AS opted_out,
     EXISTS (SELECT 1 FROM invalid_numbers i WHERE i.account_id = m.account_id AND i.recipient = m.recipient AND i.since > $9) AS invalid
-FROM held h JOIN gone g ON g.account_id = h.account_id
-JOIN messages m ON m.account_id = g.account_id AND m.id = g.message_id
-ORDER BY h.id`
+FROM gone g JOIN messages m ON m.account_id = g.account_id AND m.id = g.message_id`
 
 const messageColumns = `m.account_id AS accountid, m.id, m.kind, m.recipient, m.sender, m.body, m.encoding, m.segments,
 	m.expires_at AS expires, m.origin, m.origin_id, m.fresh_until`

@@ -54,6 +54,7 @@ type Dispatcher struct {
 	destinations []*destination // the first is what no other takes
 	wake         chan struct{}
 	recordPauses []time.Duration
+	optimism     optimism
 
 	mu      sync.Mutex
 	awaited map[int64]time.Time // when the look for an account's receipts was raised last

@@ -157,10 +157,10 @@ func (o *Outbox) storeTx(ctx context.Context, tx *sqlx.Tx, drafts []draft, now t
 			other = append(other, d)
 		}
 	}
-	if err := insertTx(ctx, tx, enqueuePlain, plain, first, now); err != nil {
+	if err := insertTx(ctx, tx, plain, true, first, now); err != nil {
 		return err
 	}
-	if err := insertTx(ctx, tx, enqueueOther, other, first, now); err != nil {
+	if err := insertTx(ctx, tx, other, false, first, now); err != nil {
 		return err
 	}
 	added := make([]queueing, 0, len(plain))
@@ -182,66 +182,6 @@ func (o *Outbox) storeTx(ctx context.Context, tx *sqlx.Tx, drafts []draft, now t
 		if d := &drafts[i]; first[d.key()] != d {
 			d.out.ID, d.out.Duplicate = first[d.key()].out.ID, true
 		}
-	}
-	return nil
-}
-
-// Law 8: an INSERT ... SELECT of unnest ends in RETURNING or ON CONFLICT.
-const (
-	insertMessages = `
-    INSERT INTO messages AS m (account_id, kind, reference, origin, origin_id, recipient, sender, body,
-        encoding, segments, units, send_at, expires_at, fresh_until, created_at)
-    SELECT u.account_id, u.kind, u.reference, u.origin, u.origin_id, u.recipient, u.sender, u.body,
-        u.encoding, u.segments, u.units, u.send_at, u.expires_at, u.fresh_until, $15
-    FROM unnest(CAST($1 AS bigint[]), CAST($2 AS smallint[]), CAST($3 AS text[]), CAST($4 AS text[]), CAST($5 AS bigint[]), CAST($6 AS text[]),
-        CAST($7 AS text[]), CAST($8 AS text[]), CAST($9 AS smallint[]), CAST($10 AS smallint[]), CAST($11 AS int[]),
-        CAST($12 AS timestamptz[]), CAST($13 AS timestamptz[]), CAST($14 AS timestamptz[]))
-        AS u (account_id, kind, reference, origin, origin_id, recipient, sender, body, encoding, segments, units, send_at, expires_at, fresh_until)
-    ON CONFLICT (account_id, reference) DO NOTHING
-    RETURNING m.account_id, m.id, m.reference`
-	enqueuePlain = `
-WITH added AS (` + insertMessages + `, m.kind, m.send_at),
-queued AS (
-    INSERT INTO queue AS q (account_id, message_id, priority, send_at)
-    SELECT a.account_id, a.id, CASE WHEN a.kind = 2 THEN 5 ELSE 1 END, a.send_at FROM added a
-    RETURNING q.message_id)
-SELECT array_agg(account_id) AS accounts, array_agg(id) AS ids, array_agg(reference) AS "references" FROM added`
-	enqueueOther = `
-WITH added AS (` + insertMessages + `)
-SELECT array_agg(account_id) AS accounts, array_agg(id) AS ids, array_agg(reference) AS "references" FROM added`
-)
-
-// insertTx adds drafts by one of the two statements and gives those added their id.
-func insertTx(ctx context.Context, tx *sqlx.Tx, query string, drafts []*draft, byKey map[draftKey]*draft, now time.Time) error {
-	n := len(drafts)
-	if n == 0 {
-		return nil
-	}
-	account, kind, originID := make([]int64, n), make([]int64, n), make([]int64, n)
-	reference, origin, recipient, sender, body := make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n)
-	encoding, segments, units := make([]int64, n), make([]int64, n), make([]int64, n)
-	sendAt, expires, fresh := make([]time.Time, n), make([]time.Time, n), make([]*time.Time, n)
-	for i, d := range drafts {
-		account[i], kind[i], originID[i] = d.AccountID, int64(d.Kind), d.OriginID
-		reference[i], origin[i], recipient[i], sender[i], body[i] = d.Reference, string(d.Origin), d.Recipient, d.out.Sender, d.out.Body
-		encoding[i], segments[i], units[i] = int64(d.out.Encoding), int64(d.out.Segments), int64(d.out.Units)
-		sendAt[i], expires[i] = d.sendAt, d.Expires
-		if !d.FreshUntil.IsZero() {
-			fresh[i] = &d.FreshUntil
-		}
-	}
-	// Arrays, since a row each costs as much as the insert.
-	var added struct {
-		Accounts, IDs pq.Int64Array
-		References    pq.StringArray
-	}
-	if err := tx.QueryRowxContext(ctx, query, integers(account), integers(kind), texts(reference), texts(origin),
-		integers(originID), texts(recipient), texts(sender), texts(body), integers(encoding), integers(segments), integers(units),
-		timestamps(sendAt), timestamps(expires), optionalTimestamps(fresh), now).Scan(&added.Accounts, &added.IDs, &added.References); err != nil {
-		return err
-	}
-	for i, id := range added.IDs {
-		byKey[draftKey{added.Accounts[i], added.References[i]}].out.ID = id
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
@@ -52,29 +53,37 @@ func fold(all []Receipt, now time.Time) []folded {
 
 // clean makes text from outside storable.
 func clean(s string) string {
+	if strings.IndexByte(s, 0) < 0 && utf8.ValidString(s) {
+		return s
+	}
 	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "\uFFFD")
 }
 
-// By the book, a message is SENT and one receipt is its last. That is all most receipts
-// are, so the statement that looks the carrier ids up applies these at once; the others it
-// leaves to their own ways. What it returns is a handful of arrays.
-const applyKnown = `
-WITH r AS MATERIALIZED (
-    SELECT u.n, u.status AS next, u.code, u.at, c.account_id, c.message_id, c.status, c.whole
-    FROM unnest(CAST($1 AS text[]), CAST($2 AS text[]), CAST($3 AS smallint[]), CAST($4 AS text[]), CAST($5 AS timestamptz[]))
-        WITH ORDINALITY AS u (carrier, id, status, code, at, n)
-    JOIN carrier_refs c ON c.carrier = u.carrier AND c.carrier_message_id = u.id),
-w AS (
-    UPDATE sent AS s SET status = r.next, code = r.code, status_at = r.at,
-        reason = CASE r.next WHEN 3 THEN '' ELSE 'receipt' END, delivered = CASE r.next WHEN 3 THEN s.parts ELSE s.delivered END
-    FROM r
-    WHERE CAST($6 AS boolean) AND r.whole AND r.status = 1 AND r.next NOT IN (0, 1, 5)
-        AND s.account_id = r.account_id AND s.message_id = r.message_id AND s.status = 1
-    RETURNING r.n)
-SELECT (SELECT array_agg(w.n) FROM w) AS done,
-    array_agg(r.n) AS n, array_agg(r.account_id) AS accounts, array_agg(r.message_id) AS messages,
-    array_agg(r.status) AS status, array_agg(CAST(r.whole AS int)) AS whole
-FROM r`
+// applyByTheBook is the statement for receipts in c of messages that are SENT under one id,
+// for which a final receipt is the last: nearly all there are. It returns which it applied,
+// unless it was all n.
+func applyByTheBook(c *columns, n int) string {
+	return `
+WITH w AS (
+    UPDATE sent AS s SET status = ` + c.list("status") + `, code = ` + c.list("code") + `, status_at = ` + c.list("at") + `,
+        reason = CASE ` + c.list("status") + ` WHEN 3 THEN '' ELSE 'receipt' END,
+        delivered = CASE ` + c.list("status") + ` WHEN 3 THEN s.parts ELSE s.delivered END
+    FROM ` + c.numbered("n") + `
+    JOIN carrier_refs k ON k.carrier = ` + c.list("carrier") + ` AND k.carrier_message_id = u.id
+    WHERE k.whole AND k.status = 1 AND ` + c.list("status") + ` NOT IN (0, 1, 5)
+        AND s.account_id = k.account_id AND s.message_id = k.message_id AND s.status = 1
+    RETURNING u.n)
+SELECT CASE WHEN count(*) < ` + c.arg(n) + ` THEN array_agg(w.n) ELSE '{}' END AS some, count(*) AS n FROM w`
+}
+
+// findKnown is the statement that looks the carrier ids in c up.
+func findKnown(c *columns) string {
+	return `
+SELECT array_agg(u.n) AS n, array_agg(k.account_id) AS accounts, array_agg(k.message_id) AS messages,
+    array_agg(k.status) AS status, array_agg(CAST(k.whole AS int)) AS whole
+FROM ` + c.numbered("n") + `
+JOIN carrier_refs k ON k.carrier = ` + c.list("carrier") + ` AND k.carrier_message_id = u.id`
+}
 
 // applyTx applies receipts to the messages they belong to, across accounts, and returns
 // those of carrier ids we don't know. Applying a receipt again changes nothing.
@@ -83,40 +92,32 @@ FROM r`
 // message in parts, each part's status moves by Status.After, and each move counts once:
 // any part's failure is its failure; it is DELIVERED only when every part is.
 func (b *book) applyTx(ctx context.Context, tx *sqlx.Tx, all []folded) (unknown []folded, err error) {
+	if len(all) > 0 && !b.hears(ReasonNone, ReasonReceipt) {
+		if all, err = b.applyByTheBookTx(ctx, tx, all); err != nil {
+			return nil, fmt.Errorf("apply receipts: %w", err)
+		}
+	}
 	if len(all) == 0 {
 		return nil, nil
 	}
 	n := len(all)
-	carriers, ids, status := make([]string, n), make([]string, n), make([]int64, n)
-	codes, at := make([]string, n), make([]time.Time, n)
+	carriers, ids := make([]string, n), make([]string, n)
 	for i := range all {
-		carriers[i], ids[i], status[i] = all[i].carrier, all[i].id, int64(all[i].Status)
-		codes[i], at[i] = all[i].Code, all[i].At
+		carriers[i], ids[i] = all[i].carrier, all[i].id
 	}
-	var rows []struct {
-		Done, N, Accounts, Messages, Status, Whole pq.Int64Array
+	c := newColumns()
+	c.array("id", "text", texts(ids))
+	c.texts("carrier", carriers)
+	var r struct{ N, Accounts, Messages, Status, Whole pq.Int64Array }
+	if err := b.statements.getTx(ctx, tx, &r, findKnown(c), c.args...); err != nil {
+		return nil, fmt.Errorf("look up %d receipts: %w", n, err)
 	}
-	if err := b.statements.selectTx(ctx, tx, &rows, applyKnown, texts(carriers), texts(ids), integers(status), texts(codes), timestamps(at),
-		!b.hears(ReasonNone, ReasonReceipt)); err != nil {
-		return nil, fmt.Errorf("apply %d receipts: %w", n, err)
-	}
-	r := rows[0]
-	handled := make([]bool, n)
-	for _, i := range r.Done {
-		handled[i-1] = true
-		b.tally(all[i-1].carrier, all[i-1].Status, 1)
-	}
-	if len(r.Done) == n {
-		return nil, nil
-	}
+	known := make([]bool, n)
 	var whole []parcel
 	var parts []folded
 	for i, nth := range r.N {
 		f := all[nth-1]
-		if handled[nth-1] {
-			continue
-		}
-		handled[nth-1] = true
+		known[nth-1] = true
 		switch {
 		case Status(r.Status[i]) == voidRef, !f.Status.Final():
 			// void, or nothing new: what has an id was accepted
@@ -127,7 +128,7 @@ func (b *book) applyTx(ctx context.Context, tx *sqlx.Tx, all []folded) (unknown 
 		}
 	}
 	for i, f := range all {
-		if !handled[i] {
+		if !known[i] {
 			unknown = append(unknown, f)
 		}
 	}
@@ -135,6 +136,48 @@ func (b *book) applyTx(ctx context.Context, tx *sqlx.Tx, all []folded) (unknown 
 		return nil, err
 	}
 	return unknown, b.applyPartsTx(ctx, tx, parts)
+}
+
+// applyByTheBookTx applies those receipts it can in one statement and returns the others.
+func (b *book) applyByTheBookTx(ctx context.Context, tx *sqlx.Tx, all []folded) (others []folded, err error) {
+	n := len(all)
+	carriers, ids, status := make([]string, n), make([]string, n), make([]int64, n)
+	codes, at := make([]string, n), make([]time.Time, n)
+	for i := range all {
+		carriers[i], ids[i], status[i] = all[i].carrier, all[i].id, int64(all[i].Status)
+		codes[i], at[i] = all[i].Code, all[i].At
+	}
+	c := newColumns()
+	c.array("id", "text", texts(ids))
+	c.array("status", "smallint", integers(status))
+	c.texts("carrier", carriers)
+	c.texts("code", codes)
+	c.array("at", "bigint", integers(microseconds(at)))
+	c.exprs["at"] = instantOf("u.at")
+	var applied struct {
+		Some pq.Int64Array
+		N    int
+	}
+	if err := b.statements.getTx(ctx, tx, &applied, applyByTheBook(c, n), c.args...); err != nil {
+		return nil, err
+	}
+	if applied.N == n {
+		for i := range all {
+			b.tally(all[i].carrier, all[i].Status, 1)
+		}
+		return nil, nil
+	}
+	done := make([]bool, n)
+	for _, nth := range applied.Some {
+		done[nth-1] = true
+		b.tally(all[nth-1].carrier, all[nth-1].Status, 1)
+	}
+	for i, f := range all {
+		if !done[i] {
+			others = append(others, f)
+		}
+	}
+	return others, nil
 }
 
 // parcel is a receipt and the message it is for.

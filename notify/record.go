@@ -55,6 +55,7 @@ func (d *Dispatcher) record(ctx context.Context, b *batch, outs []outcome) ([]*b
 		}
 	}()
 	refused := 0 // by the Observer
+	dare := d.optimism.dare()
 	for try := 0; ; try++ {
 		last := try == len(d.recordPauses)
 		observe := refused < min(observerTries, len(d.recordPauses))
@@ -62,12 +63,18 @@ func (d *Dispatcher) record(ctx context.Context, b *batch, outs []outcome) ([]*b
 		err := d.awaitReceipts(ctx, outs)
 		if err == nil {
 			err = migrations.InTx(ctx, d.cfg.DB, func(tx *sqlx.Tx) (err error) {
-				next, err = d.recordTx(ctx, tx, b, done, outs, observe)
+				next, err = d.recordTx(ctx, tx, b, done, outs, dare, observe)
 				return err
 			})
 		}
 		if err == nil {
 			return next, nil
+		}
+		if dare && conflicts(err) {
+			dare = false
+			d.optimism.refuted()
+			try--
+			continue
 		}
 		if errors.Is(err, errObserver) {
 			refused++
@@ -80,7 +87,7 @@ func (d *Dispatcher) record(ctx context.Context, b *batch, outs []outcome) ([]*b
 	}
 }
 
-func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, b *batch, done map[*claim]map[int64]bool, outs []outcome, observe bool) ([]*batch, error) {
+func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, b *batch, done map[*claim]map[int64]bool, outs []outcome, dare, observe bool) ([]*batch, error) {
 	held, err := d.shrinkTx(ctx, tx, done)
 	if err != nil {
 		return nil, err
@@ -102,7 +109,8 @@ func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, b *batch, done m
 		onward    = map[*lane][]outcome{}
 		optedOut  []*item
 		invalid   []outcome
-		some      []Receipt // segments known to be taken, of messages in doubt
+		some      []Receipt  // segments known to be taken, of messages in doubt
+		first     []standing // accepted by the book
 	)
 	for _, o := range outs {
 		for _, id := range o.void {
@@ -125,6 +133,12 @@ func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, b *batch, done m
 		st := standing{MessageRef: o.it.ref(), reason: o.reason, code: clean(o.code), carrier: name, attempts: int(o.tries()), at: o.at, it: o.it}
 		switch o.verdict {
 		case vAccepted:
+			if dare && held[o.it.claim] && o.first() {
+				st.status, st.id = Sent, clean(o.ids[0])
+				first = append(first, st)
+				known = append(known, st.id)
+				continue
+			}
 			at := o.at
 			st.status, st.parts, st.accepted = Sent, len(o.ids), &at
 			for _, id := range o.ids {
@@ -165,12 +179,19 @@ func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, b *batch, done m
 		standings = append(standings, st)
 	}
 	// The directories come before the tenants' rows (law 11).
+	if err := d.book.referFirstTx(ctx, tx, name, first); err != nil {
+		return nil, err
+	}
 	if err := d.book.referTx(ctx, tx, name, refs); err != nil {
 		return nil, err
 	}
 	if err := d.book.keepTx(ctx, tx, fold(some, now), now); err != nil {
 		return nil, err
 	}
+	if err := d.book.writeFirstTx(ctx, tx, name, first); err != nil {
+		return nil, err
+	}
+	d.book.tally(name, Sent, len(first))
 	written, err := d.book.writeTx(ctx, tx, standings)
 	if err != nil {
 		return nil, err
@@ -202,7 +223,8 @@ func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, b *batch, done m
 		return nil, err
 	}
 	if observe {
-		if err := d.book.observeTx(ctx, tx, d.changes(standings, written, gone, now)); err != nil {
+		changes := append(d.changes(first, those{all: true}, nil, now), d.changes(standings, written, gone, now)...)
+		if err := d.book.observeTx(ctx, tx, changes); err != nil {
 			return nil, err
 		}
 	}

@@ -59,6 +59,18 @@ func (s *statements) selectTx(ctx context.Context, tx *sqlx.Tx, dest any, query 
 	return tx.StmtxContext(ctx, stmt).SelectContext(ctx, dest, args...)
 }
 
+// getTx is tx.GetContext.
+func (s *statements) getTx(ctx context.Context, tx *sqlx.Tx, dest any, query string, args ...any) error {
+	stmt, err := s.prepared(ctx, query)
+	if err != nil {
+		return err
+	}
+	if stmt == nil {
+		return tx.GetContext(ctx, dest, query, args...)
+	}
+	return tx.StmtxContext(ctx, stmt).GetContext(ctx, dest, args...)
+}
+
 // execTx is tx.ExecContext without its result.
 func (s *statements) execTx(ctx context.Context, tx *sqlx.Tx, query string, args ...any) error {
 	stmt, err := s.prepared(ctx, query)

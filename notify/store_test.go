@@ -121,7 +121,7 @@ func TestDispatchDSN(t *testing.T) {
 			t.Errorf("settings %q, %v", got, err)
 		}
 	}
-	if got, err := notify.DispatchDSN("host=db user=x"); err != nil || got != "host=db user=x jit=off enable_seqscan=off enable_hashjoin=off enable_mergejoin=off enable_material=off plan_cache_mode=force_generic_plan" {
+	if got, err := notify.DispatchDSN("host=db user=x"); err != nil || got != "host=db user=x jit=off enable_seqscan=off enable_hashjoin=off enable_mergejoin=off enable_material=off enable_bitmapscan=off enable_memoize=off plan_cache_mode=force_generic_plan" {
 		t.Errorf("%q, %v", got, err)
 	}
 	if _, err := notify.DispatchDSN("postgres://u:secret@[::1"); !errors.Is(err, notify.ErrConfig) || err.Error() != "notify: unusable configuration: unreadable connection string" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,8 +20,15 @@ func (d *Dispatcher) work(ctx context.Context, b *batch, held int64) error {
 	b.sending, cancel = context.WithTimeout(context.WithoutCancel(ctx), d.cfg.SendTimeout)
 	defer cancel()
 	results := make(chan outcome, len(b.items))
-	for _, it := range b.items {
-		go func() { results <- d.attempt(ctx, b, it) }()
+	// As many as there are messages, since each may have to wait for its answer. Whoever
+	// doesn't have to goes on with the next message: its stack has grown already.
+	var next atomic.Int64
+	for range b.items {
+		go func() {
+			for i := next.Add(1); i <= int64(len(b.items)); i = next.Add(1) {
+				results <- d.attempt(ctx, b, b.items[i-1])
+			}
+		}()
 	}
 	defer func() { b.lane.release(b.k, held) }()
 	beat := time.NewTicker(max(d.cfg.ClaimLease/3, time.Millisecond))

@@ -268,7 +268,7 @@ func (l *benchLoad) chunk(ctx context.Context, c benchChunk, account int64) erro
 func (l *benchLoad) message(i int, account int64, now time.Time) notify.NewMessage {
 	m := notify.NewMessage{
 		AccountID: account, Kind: l.kind, Reference: l.series + strconv.Itoa(i), Origin: notify.OriginAPI,
-		Recipient: benchRecipient(i), Sender: "Praxis", Body: benchBody, Expires: now.Add(24 * time.Hour),
+		Recipient: benchRecipient(i), Sender: "Praxis", Body: benchBody(i), Expires: now.Add(24 * time.Hour),
 	}
 	if m.AccountID == 0 {
 		m.AccountID = benchAccount(i, l.n, l.e.accounts)

@@ -102,7 +102,7 @@ func (f *benchFloor) fill(ctx context.Context, n, accounts int) error {
 			    INSERT INTO floor_messages SELECT i, 1 + i % $3, '+41' || (790000000 + i % 10000000), 'Praxis', $4, now()
 			    FROM generate_series(CAST($1 AS bigint), CAST($2 AS bigint)) i RETURNING id)
 			INSERT INTO floor_sent SELECT id, 1, left(md5(id::text), 20), 3, now(), now() FROM m`,
-			c.from+1, c.to, accounts, benchBody)
+			c.from+1, c.to, accounts, benchBody(0))
 		return err
 	})
 	if err != nil {
@@ -165,7 +165,7 @@ func (f *benchFloor) copyIn(ctx context.Context, tx *sql.Tx, c benchChunk, n, ac
 	now := time.Now()
 	return errors.Join(
 		copyRows(ctx, tx, `COPY floor_messages (id, account_id, recipient, sender, body, created_at) FROM STDIN`, c, func(i int) []any {
-			return []any{f.last + int64(i) + 1, benchAccount(i, n, accounts), benchRecipient(i), "Praxis", benchBody, now}
+			return []any{f.last + int64(i) + 1, benchAccount(i, n, accounts), benchRecipient(i), "Praxis", benchBody(i), now}
 		}),
 		copyRows(ctx, tx, `COPY floor_queue (id) FROM STDIN`, c, func(i int) []any { return []any{f.last + int64(i) + 1} }))
 }

@@ -144,7 +144,7 @@ func (e *benchEngine) probe(ctx context.Context, c *timedCarrier, account int64,
 	c.expect(recipient, p)
 	now := time.Now()
 	m := notify.NewMessage{AccountID: account, Kind: notify.Notification, Reference: "reminder-" + strconv.Itoa(i), Origin: notify.OriginReminder,
-		Recipient: recipient, Sender: "Praxis", Body: benchBody, Expires: now.Add(time.Hour)}
+		Recipient: recipient, Sender: "Praxis", Body: benchBody(0), Expires: now.Add(time.Hour)}
 	if err := inBenchTx(ctx, e.owner, func(tx *sqlx.Tx) error {
 		_, err := notify.NewOutbox(nil).EnqueueTx(ctx, tx, m)
 		return err

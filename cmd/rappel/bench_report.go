@@ -72,7 +72,7 @@ type benchSettings struct {
 }
 
 func (b *bench) settings() benchSettings {
-	return benchSettings{Runs: b.Runs, BodyCharacters: len(benchBody), InsertBatch: benchInsertBatch, Inserters: benchInserters,
+	return benchSettings{Runs: b.Runs, BodyCharacters: len(benchBody(0)), InsertBatch: benchInsertBatch, Inserters: benchInserters,
 		FloorClaim: floorClaimBatch, FloorReceipts: floorReceiptBatch, FloorWorkers: floorWorkers,
 		Workers: b.Workers, Batch: b.Batch, Window: b.Window, Callers: b.Callers, ShuffleWindow: benchShuffle}
 }
