@@ -68,6 +68,7 @@ CREATE TABLE seller (
     grace_days      int NOT NULL DEFAULT 14 CONSTRAINT seller_grace_days CHECK (grace_days BETWEEN 14 AND 120), -- overdue before a suspension
     warn_days       int NOT NULL DEFAULT 3 CONSTRAINT seller_warn_days CHECK (warn_days BETWEEN 1 AND 13), -- before a suspension
     trial_days      int NOT NULL DEFAULT 14 CONSTRAINT seller_trial_days CHECK (trial_days BETWEEN 0 AND 90), -- of who subscribes for the first time
+    four_eyes       bigint NOT NULL DEFAULT 50000 CONSTRAINT seller_four_eyes CHECK (four_eyes >= 0), -- Rappen; what is given or paid back above takes two people
     updated_at      timestamptz NOT NULL DEFAULT '2020-01-01T00:00:00Z'
 );
 COMMENT ON TABLE seller IS 'shared: the operator as it stands on invoices, and its terms; one row';

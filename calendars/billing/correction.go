@@ -19,6 +19,19 @@ type Correction struct {
 	Key     string
 	Actor   string
 	Reason  string
+	Second  string // who agrees to amounts above the seller's limit: another one than Actor
+}
+
+// agreed answers ErrFourEyes when amount takes a second person and there is none.
+func (c Correction) agreed(ctx context.Context, tx *sqlx.Tx, amount int64) error {
+	seller, err := SellerOf(ctx, tx)
+	if err != nil {
+		return err
+	}
+	if amount > seller.FourEyes && (c.Second == "" || c.Second == c.Actor) {
+		return fmt.Errorf("%w: above %s", ErrFourEyes, CHF(seller.FourEyes))
+	}
+	return nil
 }
 
 func (c Correction) check() error {
@@ -221,17 +234,25 @@ func (s *Service) Invoice(ctx context.Context, c Correction, lines []BillLine) (
 }
 
 // GiveCredit gives amount Rappen without an invoice. It pays open invoices first.
+// ErrFourEyes above the seller's limit without a second person.
 func (s *Service) GiveCredit(ctx context.Context, c Correction, amount int64) (Corrected, error) {
-	return s.correct(ctx, c, "goodwill", map[string]any{"amount": amount}, func(tx *sqlx.Tx, _ Payer, now time.Time) (r Corrected, err error) {
+	return s.correct(ctx, c, "goodwill", map[string]any{"amount": amount, "second": c.Second}, func(tx *sqlx.Tx, _ Payer, now time.Time) (r Corrected, err error) {
+		if err := c.agreed(ctx, tx, amount); err != nil {
+			return r, err
+		}
 		got, err := s.receive(ctx, tx, Payment{Account: c.Account, Provider: "goodwill", ProviderRef: fmt.Sprintf("%d/%s", c.Account, c.Key), Amount: amount, At: now, Note: c.Reason}, "goodwill", "goodwill")
 		return Corrected{Payment: got.ID}, err
 	})
 }
 
 // Refund notes that amount Rappen of the account's credit went back by provider, whose
-// own reference makes it count once. ErrAmount when the credit is less.
+// own reference makes it count once. ErrAmount when the credit is less, ErrFourEyes as in
+// GiveCredit.
 func (s *Service) Refund(ctx context.Context, c Correction, p Payment) (Corrected, error) {
-	return s.correct(ctx, c, "refund", map[string]any{"provider": p.Provider, "ref": p.ProviderRef, "amount": p.Amount}, func(tx *sqlx.Tx, payer Payer, now time.Time) (r Corrected, err error) {
+	return s.correct(ctx, c, "refund", map[string]any{"provider": p.Provider, "ref": p.ProviderRef, "amount": p.Amount, "second": c.Second}, func(tx *sqlx.Tx, payer Payer, now time.Time) (r Corrected, err error) {
+		if err := c.agreed(ctx, tx, p.Amount); err != nil {
+			return r, err
+		}
 		p.Account, p.Note = c.Account, c.Reason
 		if p.At.IsZero() {
 			p.At = now

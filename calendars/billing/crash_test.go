@@ -167,7 +167,7 @@ func TestService_P7_killedAtEveryStatement(t *testing.T) {
 			})
 		}},
 		"credit note": {"2027-03-11", func(w world, s *Service) error {
-			_, err := s.Credit(w.ctx, Correction{w.account, "c", "operator:1", "why"}, w.first, nil)
+			_, err := s.Credit(w.ctx, Correction{Account: w.account, Key: "c", Actor: "operator:1", Reason: "why"}, w.first, nil)
 			return err
 		}},
 	} {

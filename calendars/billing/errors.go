@@ -17,6 +17,7 @@ var (
 	ErrBehind        = errors.New("billing: a renewal comes first")                                    // retry after it
 	ErrStale         = errors.New("billing: it was changed meanwhile")                                 // show it again
 	ErrReason        = errors.New("billing: a reason is missing")                                      // ask for one
+	ErrFourEyes      = errors.New("billing: that much takes the consent of a second person")           // ask another operator
 	ErrAmount        = errors.New("billing: the amount is not possible")                               // see the text
 	ErrAddress       = errors.New("billing: the billing address is incomplete")                        // the clinic must enter it
 	ErrSeller        = errors.New("billing: the seller's details are incomplete")                      // an admin must enter them

@@ -136,7 +136,7 @@ func TestService_P6_P11_P13(t *testing.T) {
 					return
 				}
 				keys++
-				if _, err := d.service.Credit(d.ctx, Correction{a, fmt.Sprintf("k%d", keys), "operator:1", "test"}, rapid.SampledFrom(ids).Draw(t, "invoice"), nil); err != nil && !refused(err) {
+				if _, err := d.service.Credit(d.ctx, Correction{Account: a, Key: fmt.Sprintf("k%d", keys), Actor: "operator:1", Reason: "test"}, rapid.SampledFrom(ids).Draw(t, "invoice"), nil); err != nil && !refused(err) {
 					t.Fatal(err)
 				}
 			},
@@ -146,7 +146,7 @@ func TestService_P6_P11_P13(t *testing.T) {
 					return
 				}
 				keys++
-				if _, err := d.service.WriteOff(d.ctx, Correction{a, fmt.Sprintf("k%d", keys), "operator:1", "test"}, rapid.SampledFrom(ids).Draw(t, "invoice")); err != nil && !refused(err) {
+				if _, err := d.service.WriteOff(d.ctx, Correction{Account: a, Key: fmt.Sprintf("k%d", keys), Actor: "operator:1", Reason: "test"}, rapid.SampledFrom(ids).Draw(t, "invoice")); err != nil && !refused(err) {
 					t.Fatal(err)
 				}
 			},

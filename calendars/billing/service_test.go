@@ -295,7 +295,7 @@ func TestDunning_pause(t *testing.T) {
 	a := d.clinic(1)
 	d.begin(a, Yearly, 1)
 	d.until("2027-03-13")
-	if _, err := d.service.PauseDunning(d.ctx, Correction{a, "pause", "operator:1", "they called"}, day("2027-05-01")); err != nil {
+	if _, err := d.service.PauseDunning(d.ctx, Correction{Account: a, Key: "pause", Actor: "operator:1", Reason: "they called"}, day("2027-05-01")); err != nil {
 		t.Fatal(err)
 	}
 	d.until("2027-04-30")
@@ -314,7 +314,9 @@ func TestCorrections(t *testing.T) {
 	a := d.clinic(1)
 	inv := d.begin(a, Monthly, 3).Documents[0] // 48.65
 	line := many[int64](d, `SELECT id FROM invoice_lines`)[0]
-	why := func(key string) Correction { return Correction{a, key, "operator:1", "was out of order"} }
+	why := func(key string) Correction {
+		return Correction{Account: a, Key: key, Actor: "operator:1", Reason: "was out of order"}
+	}
 
 	// Case 36 through the database.
 	var taxes []int64
@@ -342,6 +344,13 @@ func TestCorrections(t *testing.T) {
 	}
 	_, err := d.service.Refund(d.ctx, why("back"), Payment{Provider: "bank", ProviderRef: "out", Amount: 378})
 	d.ok(err)
+	large := why("large")
+	for _, second := range []string{"", "operator:1"} {
+		large.Second = second
+		if _, err := d.service.GiveCredit(d.ctx, large, 50_001); !errors.Is(err, ErrFourEyes) {
+			t.Errorf("alone, with %q: %v", second, err)
+		}
+	}
 	_, err = d.service.GiveCredit(d.ctx, why("gift"), 500)
 	d.ok(err)
 	if d.credit(a) != 500 {
@@ -441,5 +450,101 @@ func TestGrants_yearly(t *testing.T) {
 	want := []string{"free/1/2027-01 2027-02-28", "free/1/2027-02 2027-03-31", "free/1/2027-03 2027-04-30", "free/1/2027-04 2027-05-31"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// A trial, extended, becomes a subscription on the new day; the end of a subscription ends
+// the service of all accounts its payer has, and coming back brings them back.
+func TestService_trialAndFamily(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, "2027-02-17")
+	a := d.clinic(1)
+	d.exec(`INSERT INTO accounts (account_id, business, billing, parent_id, created_at) VALUES (2, 'Filiale', 'metered', 1, now()), (3, 'Andere', 'free', NULL, now())`)
+	services := func() []string { return many[string](d, `SELECT service FROM accounts ORDER BY account_id`) }
+	want := func(state ...string) {
+		t.Helper()
+		if diff := cmp.Diff(state, services()); diff != "" {
+			t.Errorf("service (-want +got):\n%s", diff)
+		}
+	}
+	d.do(a, Change{Kind: Start, Interval: Monthly, Quantity: 1, TrialDays: 14})
+	d.do(a, quantity(2))
+	d.do(a, Change{Kind: ExtendTrial, Until: day("2027-03-10")})
+	d.until("2027-03-09")
+	if n := many[int](d, `SELECT count(*) FROM invoices`)[0]; n != 0 {
+		t.Errorf("%d invoices in the trial", n)
+	}
+	next, err := d.service.Next(d.ctx, a)
+	if err != nil || CHF(next.Due) != "32.43" || next.Effective != day("2027-03-10") {
+		t.Errorf("next: %s on %s, %v", CHF(next.Due), next.Effective, err)
+	}
+	d.until("2027-03-10")
+	sub := d.sub(a)
+	if sub.Status != Active || sub.Anchor != day("2027-03-10") || sub.NextOn != day("2027-04-10") {
+		t.Errorf("%+v", sub)
+	}
+	inv := many[int64](d, `SELECT id FROM invoices`)[0]
+	d.pay(a, inv, 3243, "p")
+	d.do(a, Change{Kind: Cancel})
+	d.until("2027-04-09")
+	want("on", "on", "on")
+	d.until("2027-04-10")
+	want("ended", "ended", "on")
+	if _, err := d.service.Do(d.ctx, Command{Account: a, Key: "again", Actor: "user:1", Change: Change{Kind: Start, Interval: Monthly, Quantity: 1, TrialDays: 14}}); !errors.Is(err, ErrState) {
+		t.Errorf("a second trial: %v", err)
+	}
+	d.do(a, Change{Kind: Start, Interval: Monthly, Quantity: 1, Paid: true})
+	want("on", "on", "on")
+	if kinds := many[string](d, `SELECT kind FROM mrr_movements ORDER BY id`); !cmp.Equal(kinds, []string{"new", "churn", "reactivation"}) {
+		t.Errorf("revenue moved %v", kinds)
+	}
+	d.audit()
+}
+
+// Preview changes nothing, also when a renewal is due: that one is made, for it is due.
+func TestPreview(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, "2027-03-01")
+	a := d.clinic(1)
+	d.begin(a, Monthly, 1)
+	d.day("2027-04-16")
+	q, err := d.service.Preview(d.ctx, a, quantity(2))
+	d.ok(err)
+	if diff := cmp.Diff([]string{"+7.50 0.61"}, docs(q)); diff != "" {
+		t.Error(diff)
+	}
+	if n := many[int](d, `SELECT count(*) FROM invoices`)[0]; n != 2 {
+		t.Errorf("%d invoices, want March and April", n)
+	}
+	if s := d.sub(a); s.Quantity != 1 {
+		t.Errorf("it was done: %+v", s)
+	}
+}
+
+func TestAddPriceTx(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, "2027-03-01")
+	a := d.clinic(1)
+	d.pay(a, d.begin(a, Monthly, 1).Documents[0], 1622, "p")
+	add := func(tiers Tiers, from string) error {
+		tx, err := d.operator().Beginx()
+		d.ok(err)
+		_, err = AddPriceTx(d.ctx, tx, Price{Plan: DefaultPlan, Interval: Monthly, From: day(from), Tiers: tiers})
+		if err != nil {
+			d.ok(tx.Rollback())
+			return err
+		}
+		return tx.Commit()
+	}
+	d.ok(add(Tiers{{0, 1800}}, "2027-03-15"))
+	if err := add(Tiers{{0, 1900}}, "2027-03-15"); !errors.Is(err, ErrCatalogue) {
+		t.Errorf("two from one day: %v", err)
+	}
+	if err := add(Tiers{{3, 1900}}, "2027-03-16"); !errors.Is(err, ErrCatalogue) {
+		t.Errorf("not open: %v", err)
+	}
+	d.until("2027-04-01") // case 43
+	if got := many[string](d, `SELECT CAST(total AS text) FROM invoices ORDER BY id`); !cmp.Equal(got, []string{"1622", "1946"}) {
+		t.Errorf("billed %v", got)
 	}
 }
