@@ -41,6 +41,9 @@ func (s *Server) hookRoutes(m *http.ServeMux) {
 		m.HandleFunc("POST /hooks/"+name, serve)
 		m.HandleFunc("POST /hooks/"+name+"/{token...}", serve)
 	}
+	if s.Stripe != nil {
+		m.Handle("POST /hooks/stripe", s.Stripe)
+	}
 }
 
 // Rooms are the parts of the house the web shows and writes through. Every store
@@ -57,6 +60,8 @@ type Rooms struct {
 	Settings  *reminders.SettingsStore
 	Planned   *reminders.Store
 	Messages  *notify.Store
+	// Stripe takes its events and checks their signature itself; nil: it isn't set up.
+	Stripe http.Handler
 	// Unsubscriber is behind the links in marketing texts; nil: there are none.
 	Unsubscriber *notify.Unsubscriber
 }

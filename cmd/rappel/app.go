@@ -48,6 +48,7 @@ type app struct {
 	holds      *notify.Holds
 	syncer     *calendars.Syncer
 	billing    *billing.Service
+	money      money
 	clerk      *reminders.Clerk
 	purger     *notify.Purger
 	accounts   *accounts.Store
@@ -111,6 +112,9 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, x extras) (a *app
 	a.syncer = calendars.NewSyncer(calendarsConfig)
 	a.billing = a.newBilling(log)
 	a.clerk = reminders.NewClerk(reminders.ClerkConfig{DB: a.pools.owner, Verifier: a.syncer, Outbox: a.outbox, Now: a.now, Log: log, Lease: cfg.LeaseFor, Patience: x.patience})
+	if a.money, err = a.newMoney(nil, log); err != nil {
+		return nil, err
+	}
 	notifyConfig := notify.Config{
 		DB: a.pools.dispatch, Carriers: a.carriers, Gate: reminders.NewGate(reminders.GateConfig{DB: a.pools.owner, Verifier: a.syncer, Log: log}),
 		Window: policy, Outbox: a.outbox, Observer: planner, Count: a.metrics.count, Routes: a.routes, Flights: notify.NewFlights(), Now: a.now, Log: log,
@@ -150,7 +154,7 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, x extras) (a *app
 			Calendars: webStore, Connector: calendars.NewConnector(calendarsConfig), Planner: webPlanner,
 			Templates: reminders.NewTemplates(a.pools.web, a.now), Rules: reminders.NewRules(a.pools.web, a.now, webPlanner, a.syncer),
 			Settings: reminders.NewSettings(a.pools.web, a.now, webPlanner), Planned: reminders.NewStore(a.pools.web),
-			Messages: notify.NewStore(a.pools.web), Unsubscriber: notify.NewUnsubscriber(a.pools.owner, a.outbox),
+			Stripe: a.money.hook(), Messages: notify.NewStore(a.pools.web), Unsubscriber: notify.NewUnsubscriber(a.pools.owner, a.outbox),
 		},
 	})
 	return a, err
@@ -344,6 +348,7 @@ func (a *app) services(r roles, listener net.Listener) []service {
 	}
 	if r.remind {
 		all = append(all, service{"remind", a.clerk.Run}, service{"purge", a.purger.Run}, service{"billing", a.billing.Run})
+		all = append(all, a.money.services()...)
 	}
 	if r.sync {
 		all = append(all, service{"sync", a.syncer.Run})
@@ -369,6 +374,9 @@ func (a *app) housekeeping(ctx context.Context, r roles) error {
 	var errs []error
 	if r.web {
 		errs = append(errs, job("@every 1h", "sessions", a.sessions.Sweep), job("@every 15m", "login attempts", a.accounts.Sweep))
+	}
+	if r.remind {
+		errs = append(errs, job("@every 1h", "orders", a.money.desk.Sweep))
 	}
 	if r.sync {
 		errs = append(errs, job("17 3 * * *", "old appointments", a.purgeEvents))

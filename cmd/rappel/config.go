@@ -39,6 +39,10 @@ type Config struct {
 	MicrosoftAuthorityURL string `env:"RAPPEL_MICROSOFT_AUTHORITY_URL" placeholder:"URL" help:"Authority with its tenant segment, before /oauth2/v2.0. Default: https://login.microsoftonline.com/common."`
 	MicrosoftGraphURL     string `env:"RAPPEL_MICROSOFT_GRAPH_URL" placeholder:"URL" help:"Microsoft Graph, with or without /v1.0. Default: Microsoft's own."`
 
+	StripeKey           string `env:"RAPPEL_STRIPE_KEY" placeholder:"sk_…" help:"Secret or restricted key at Stripe; empty turns payment by card, PayPal and TWINT off."`
+	StripeWebhookSecret string `env:"RAPPEL_STRIPE_WEBHOOK_SECRET" placeholder:"whsec_…" help:"Signing secret of the webhook endpoint <base>/hooks/stripe at Stripe."`
+	StripeAPIURL        string `env:"RAPPEL_STRIPE_API_URL" placeholder:"URL" help:"Stripe's API. Default: Stripe's own."`
+
 	Debounce       time.Duration `env:"RAPPEL_DEBOUNCE" default:"2m" help:"How long an appointment must stay unchanged before a reminder that is due already leaves."`
 	UnansweredWait time.Duration `env:"RAPPEL_UNANSWERED_WAIT" default:"2m" help:"How long evidence is awaited for a message whose fate a crash or time-out left open."`
 	LeaseFor       time.Duration `name:"lease" env:"RAPPEL_LEASE" default:"30s" help:"How long a process holds work before another may take it over, should it die."`
@@ -152,6 +156,7 @@ func (c *Config) validate() error {
 	for _, e := range []struct{ name, value string }{
 		{"RAPPEL_GOOGLE_AUTH_URL", c.GoogleAuthURL}, {"RAPPEL_GOOGLE_TOKEN_URL", c.GoogleTokenURL}, {"RAPPEL_GOOGLE_API_URL", c.GoogleAPIURL},
 		{"RAPPEL_MICROSOFT_AUTHORITY_URL", c.MicrosoftAuthorityURL}, {"RAPPEL_MICROSOFT_GRAPH_URL", c.MicrosoftGraphURL},
+		{"RAPPEL_STRIPE_API_URL", c.StripeAPIURL},
 	} {
 		if e.value != "" && !isHTTP(e.value) {
 			errs = append(errs, fmt.Errorf("%s must be an http or https URL; leave it empty for the provider's own", e.name))
@@ -161,6 +166,9 @@ func (c *Config) validate() error {
 		if (p.id == "") != (p.secret == "") {
 			errs = append(errs, fmt.Errorf("RAPPEL_%s_CLIENT_ID and RAPPEL_%s_CLIENT_SECRET belong together: set both or neither", p.name, p.name))
 		}
+	}
+	if (c.StripeKey == "") != (c.StripeWebhookSecret == "") {
+		errs = append(errs, errors.New("RAPPEL_STRIPE_KEY and RAPPEL_STRIPE_WEBHOOK_SECRET belong together: set both or neither"))
 	}
 	return errors.Join(errs...)
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
+	paystandin "rappel/calendars/billing/standin"
 	"rappel/calendars/standin"
 	"rappel/migrations"
 	"rappel/migrations/private"
@@ -132,6 +133,10 @@ func (c devCmd) Run(ctx context.Context, std stdio) (err error) {
 	cfg.MicrosoftClientID, cfg.MicrosoftClientSecret = "rappel-dev", "rappel-dev-secret"
 	cfg.GoogleAuthURL, cfg.GoogleTokenURL, cfg.GoogleAPIURL = standinURL+"/google/o/oauth2/v2/auth", standinURL+"/google/token", standinURL+"/google"
 	cfg.MicrosoftAuthorityURL, cfg.MicrosoftGraphURL = standinURL+"/microsoft/common", standinURL+"/microsoft/v1.0"
+	till, err := devStripe(c, &cfg, dir, standinURL+"/stripe", log)
+	if err != nil {
+		return err
+	}
 	if c.cfg != nil {
 		c.cfg(&cfg)
 	}
@@ -150,8 +155,8 @@ func (c devCmd) Run(ctx context.Context, std stdio) (err error) {
 	services := a.services(roles{web: true, sync: true, remind: true, dispatch: true}, listener)
 	// The world outside starts first and stops last.
 	services = append([]service{{"stand-ins", func(ctx context.Context) error {
-		return serveHTTP(ctx, standins, c.outside(a, world, log), log, cfg.StopAfter)
-	}}}, services...)
+		return serveHTTP(ctx, standins, c.outside(a, world, till, log), log, cfg.StopAfter)
+	}}, {"stand-in for Stripe", till.Run}}, services...)
 	fmt.Fprintf(std.out, `
 Rappel is ready (%.1f s)
   the product          %s
@@ -209,9 +214,10 @@ func (c devCmd) prepare(ctx context.Context, cfg Config) error {
 	})
 }
 
-// outside is the world beyond the product: Google, Microsoft and the phone network.
-func (c devCmd) outside(a *app, world *standin.World, log *slog.Logger) http.Handler {
+// outside is the world beyond the product: Google, Microsoft, Stripe and the phone network.
+func (c devCmd) outside(a *app, world *standin.World, till *paystandin.World, log *slog.Logger) http.Handler {
 	m := http.NewServeMux()
+	m.Handle("/stripe/", http.StripPrefix("/stripe", till.Handler()))
 	m.Handle("/google/", http.StripPrefix("/google", world.Google()))
 	m.Handle("/microsoft/", http.StripPrefix("/microsoft", world.Microsoft()))
 	if a.sandbox != nil {
