@@ -41,7 +41,7 @@ type Config struct {
 
 	StripeKey           string `env:"RAPPEL_STRIPE_KEY" placeholder:"sk_…" help:"Secret or restricted key at Stripe; empty turns payment by card, PayPal and TWINT off."`
 	StripeWebhookSecret string `env:"RAPPEL_STRIPE_WEBHOOK_SECRET" placeholder:"whsec_…" help:"Signing secret of the webhook endpoint <base>/hooks/stripe at Stripe."`
-	StripeAPIURL        string `env:"RAPPEL_STRIPE_API_URL" placeholder:"URL" help:"Stripe's API. Default: Stripe's own."`
+	StripeAPIURL        string `env:"RAPPEL_STRIPE_API_URL" placeholder:"URL" help:"Stripe's API, without a path. Default: Stripe's own."`
 
 	Debounce       time.Duration `env:"RAPPEL_DEBOUNCE" default:"2m" help:"How long an appointment must stay unchanged before a reminder that is due already leaves."`
 	UnansweredWait time.Duration `env:"RAPPEL_UNANSWERED_WAIT" default:"2m" help:"How long evidence is awaited for a message whose fate a crash or time-out left open."`

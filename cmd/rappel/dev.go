@@ -133,7 +133,7 @@ func (c devCmd) Run(ctx context.Context, std stdio) (err error) {
 	cfg.MicrosoftClientID, cfg.MicrosoftClientSecret = "rappel-dev", "rappel-dev-secret"
 	cfg.GoogleAuthURL, cfg.GoogleTokenURL, cfg.GoogleAPIURL = standinURL+"/google/o/oauth2/v2/auth", standinURL+"/google/token", standinURL+"/google"
 	cfg.MicrosoftAuthorityURL, cfg.MicrosoftGraphURL = standinURL+"/microsoft/common", standinURL+"/microsoft/v1.0"
-	till, err := devStripe(c, &cfg, dir, standinURL+"/stripe", log)
+	till, err := devStripe(c, &cfg, dir, standinURL, log)
 	if err != nil {
 		return err
 	}
@@ -217,6 +217,7 @@ func (c devCmd) prepare(ctx context.Context, cfg Config) error {
 // outside is the world beyond the product: Google, Microsoft, Stripe and the phone network.
 func (c devCmd) outside(a *app, world *standin.World, till *paystandin.World, log *slog.Logger) http.Handler {
 	m := http.NewServeMux()
+	m.Handle("/v1/", till.Handler()) // Stripe's SDK knows no path before it
 	m.Handle("/stripe/", http.StripPrefix("/stripe", till.Handler()))
 	m.Handle("/google/", http.StripPrefix("/google", world.Google()))
 	m.Handle("/microsoft/", http.StripPrefix("/microsoft", world.Microsoft()))

@@ -54,10 +54,10 @@ func (m money) services() []service {
 	return []service{{"stripe", m.stripe.Run}}
 }
 
-// devStripe is the stand-in for Stripe of `rappel dev`, and what it asks of cfg. base is
-// where it is served; events go to the product at hook.
+// devStripe is the stand-in for Stripe of `rappel dev`, and what it asks of cfg. It is
+// served at base, its pages below /stripe; its events go to the product.
 func devStripe(c devCmd, cfg *Config, dir, base string, log *slog.Logger) (*paystandin.World, error) {
 	cfg.StripeKey, cfg.StripeWebhookSecret, cfg.StripeAPIURL = "sk_test_rappel_dev", "whsec_rappel_dev", base
-	return paystandin.New(paystandin.Options{Now: c.now, Key: cfg.StripeKey, Secret: cfg.StripeWebhookSecret, Base: base,
+	return paystandin.New(paystandin.Options{Now: c.now, Key: cfg.StripeKey, Secret: cfg.StripeWebhookSecret, Base: base + "/stripe",
 		Webhook: "http://" + cfg.Listen + "/hooks/stripe", StateFile: filepath.Join(dir, "stripe.json"), Log: log})
 }
