@@ -295,7 +295,8 @@ GRANT SELECT, INSERT, UPDATE ON credit_accounts TO rappel_web, rappel_operator;
 GRANT SELECT ON credit_lots TO rappel_web;
 GRANT SELECT, INSERT ON credit_lots TO rappel_operator;
 GRANT SELECT, INSERT, DELETE ON credit_holds TO rappel_web;
-GRANT SELECT, INSERT ON credit_settlements TO rappel_web;
+GRANT SELECT, INSERT, DELETE ON credit_settlements TO rappel_web;
+GRANT INSERT, UPDATE ON credit_usage TO rappel_web;
 GRANT INSERT, UPDATE ON packages, sms_gifts, sms_tariffs TO rappel_operator;
 GRANT SELECT, INSERT, UPDATE ON due TO rappel_operator;
 
