@@ -54,18 +54,26 @@ func (c *Credits) settledTx(ctx context.Context, tx *sqlx.Tx, p *purse, now time
 	if err := p.useTx(ctx, tx, rows); err != nil {
 		return false, err
 	}
-	lastSMS, last := p.lastSMS, int64(0)
+	var days []time.Time
+	last := int64(0)
 	for _, r := range rows {
 		last = max(last, r.ID)
-		if day := dateIn(r.At, p.zone); r.Captured && day.After(lastSMS) {
-			lastSMS = day
+		if day := dateIn(r.At, p.zone); r.Captured && day.After(p.lastSMS) {
+			days = append(days, day)
 		}
 	}
-	// First of all, since a text just sent keeps the lot alive to which another returns.
-	if err := p.setTx(ctx, tx, p.level, lastSMS); err != nil {
-		return false, err
+	// First of all, since a text just sent keeps the lot alive to which another returns. Day
+	// by day, since it doesn't revive what had ended by then.
+	slices.SortFunc(days, time.Time.Compare)
+	for _, day := range slices.CompactFunc(days, time.Time.Equal) {
+		if err := p.endTx(ctx, tx, day, now); err != nil {
+			return false, err
+		}
+		if err := p.setTx(ctx, tx, p.level, day); err != nil {
+			return false, err
+		}
+		p.sort(slices.Concat(p.lots, p.ended))
 	}
-	p.sort(slices.Concat(p.lots, p.ended))
 	entries, freed, err := p.settleTx(ctx, tx, rows)
 	if err != nil {
 		return false, err

@@ -237,6 +237,10 @@ func TestExpireTx_46(t *testing.T) {
 				t.Errorf("the day before: %d, want %d", got, want)
 			}
 			b.clock.set(at(tt.ends, 0, 0))
+			if uncovered, err := b.hold(1, charge(100, 1)); err != nil || len(uncovered) == 0 {
+				t.Errorf("on the day it is used still: %v", err)
+			}
+			b.clock.set(at(tt.ends, 0, 5))
 			b.tick()
 			if got := b.balance(1).Available; got != 0 {
 				t.Errorf("on the day: %d left", got)
@@ -261,6 +265,7 @@ func TestExpireTx_held(t *testing.T) {
 	if uncovered, err := b.hold(1, charge(3, 1)); err != nil || uncovered == nil {
 		t.Errorf("an ended lot was used before it was taken away: %v", err)
 	}
+	b.clock.set(b.clock.now().Add(5 * time.Minute))
 	b.tick()
 	if bal := b.balance(1); bal.Available != 0 || bal.Held != 3 {
 		t.Errorf("balance %+v", bal)
@@ -544,4 +549,39 @@ func TestRoles(t *testing.T) {
 	}
 	b.tick()
 	b.check(1, 2)
+}
+
+// Around the midnight on which a package ends: a text of the day before that is booked
+// after it keeps the package alive, one of the day itself doesn't revive it.
+func TestExpireTx_midnight(t *testing.T) {
+	t.Parallel()
+	zone, err := time.LoadLocation("Europe/Zurich")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name string
+		sent time.Time
+		want int64
+	}{
+		{"a second before", time.Date(2028, 3, 9, 23, 59, 59, 0, zone), 99},
+		{"a second after", time.Date(2028, 3, 10, 0, 0, 1, 0, zone), 0},
+	} {
+		b := newBench(t)
+		b.exec(`INSERT INTO sms_gifts (occasion, valid_from, credits) VALUES ('first_package', $1, 0)`, epoch)
+		b.ok(b.grant(credits.Grant{Key: "order", Source: credits.Bought, Credits: 100})) // on 10 March 2027
+		b.clock.set(time.Date(2028, 3, 9, 12, 0, 0, 0, zone))
+		_, err := b.hold(1, charge(1, 1))
+		b.ok(err)
+		b.clock.set(tt.sent)
+		b.ok(b.settle(1, 1, true))
+		b.clock.set(time.Date(2028, 3, 10, 0, 0, 2, 0, zone))
+		b.ok(b.book(1))
+		b.clock.set(time.Date(2028, 3, 10, 0, 5, 0, 0, zone))
+		b.tick()
+		if got := b.balance(1).Available; got != tt.want || b.total(1, "consumed") != 1 {
+			t.Errorf("%s: %d left, want %d", tt.name, got, tt.want)
+		}
+		b.check(1)
+	}
 }

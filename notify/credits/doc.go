@@ -72,6 +72,9 @@
 //   - A message that is accepted after it was given up for lost was released, and stays so:
 //     the house pays for its own doubts. One that fails after it was accepted stays paid: the
 //     carrier is, too.
+//   - What has ended stays ended, and is marked so: a text of a later day doesn't revive a
+//     package. Texts are looked at day by day, and lots are marked five minutes after midnight,
+//     so that one accepted right before it counts; meanwhile nothing is taken from them.
 //   - Lots keep their end when they move to another account, and their order. What is free for
 //     a month doesn't move: it belongs to a calendar's subscription.
 //   - Transferred credits come in without the gift of a first package.

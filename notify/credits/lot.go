@@ -42,6 +42,7 @@ type Lot struct {
 	Priority  int        `db:"priority"`
 	GrantedOn time.Time  `db:"granted_on"` // a date
 	ExpiresOn *time.Time `db:"expires_on"` // the first day it is of no use; nil: a year after the last text, or after GrantedOn if that is later
+	EndedOn   *time.Time `db:"ended_on"`   // a date; nil: it can be used still. Nothing revives a lot
 	Available int64      `db:"available"`
 	Held      int64      `db:"held"`
 }
@@ -50,7 +51,10 @@ type Lot struct {
 // text sent, one without a fixed end lasts a year from then. lastSMS is the day of the
 // last one, zero if there was none.
 func (l Lot) EndsOn(lastSMS time.Time) time.Time {
-	if l.ExpiresOn != nil {
+	switch {
+	case l.EndedOn != nil:
+		return *l.EndedOn
+	case l.ExpiresOn != nil:
 		return *l.ExpiresOn
 	}
 	return yearAfter(l.keptFrom(lastSMS))

@@ -16,13 +16,12 @@ import (
 
 // modelLot is a lot as a ledger on paper would have it.
 type modelLot struct {
-	id       int // in the order in which they came
-	source   credits.Source
-	granted  time.Time // dates
-	expires  time.Time // zero: rolls
-	left     int64
-	key      string
-	received bool
+	id      int // in the order in which they came
+	source  credits.Source
+	granted time.Time // dates
+	expires time.Time // zero: rolls
+	left    int64
+	over    bool
 }
 
 // modelPurse is an account on paper: the plainest thing that does what is promised.
@@ -36,6 +35,7 @@ type modelPurse struct {
 	sent, got  int64 // transferred
 }
 
+// ends is the day on which the lot is of no use any more.
 func (m *modelLot) ends(last time.Time) time.Time {
 	if !m.expires.IsZero() {
 		return m.expires
@@ -55,7 +55,7 @@ func (m *modelLot) ends(last time.Time) time.Time {
 func (p *modelPurse) usable(today time.Time) (all []*modelLot) {
 	rank := map[credits.Source]int{credits.Monthly: 1, credits.Gift: 2, credits.Bought: 3}
 	for _, l := range p.lots {
-		if l.left > 0 && l.ends(p.last).After(today) {
+		if l.left > 0 && !l.over && l.ends(p.last).After(today) {
 			all = append(all, l)
 		}
 	}
@@ -87,9 +87,9 @@ func draw(lots []*modelLot, n int64) map[*modelLot]int64 {
 
 func (p *modelPurse) lapse(today time.Time) {
 	for _, l := range p.lots {
-		if !l.ends(p.last).After(today) {
+		if !l.ends(p.last).After(today) { // and a later text doesn't revive it
 			p.lapsed += l.left
-			l.left = 0
+			l.left, l.over = 0, true
 		}
 	}
 }
@@ -105,7 +105,7 @@ func (p *modelPurse) end(message int64, captured bool, today time.Time) {
 		switch {
 		case captured:
 			p.used += n
-		case l.ends(p.last).After(today):
+		case !l.over && l.ends(p.last).After(today):
 			l.left += n
 		default:
 			p.lapsed += n
@@ -170,7 +170,7 @@ func TestCredits_model(t *testing.T) {
 				behind = true
 				grants = append(grants, g)
 				p := purses[root]
-				add(p, &modelLot{source: g.Source, granted: today(), expires: g.ExpiresOn, left: g.Credits, key: g.Key})
+				add(p, &modelLot{source: g.Source, granted: today(), expires: g.ExpiresOn, left: g.Credits})
 				p.granted += g.Credits
 				if g.Source == credits.Bought && !bonus {
 					bonus = true
@@ -248,7 +248,7 @@ func TestCredits_model(t *testing.T) {
 					if p.last.After(from) {
 						from = p.last
 					}
-					add(q, &modelLot{source: l.source, granted: from, expires: l.expires, left: taken[l], received: true})
+					add(q, &modelLot{source: l.source, granted: from, expires: l.expires, left: taken[l]})
 				}
 			},
 			"time passes": func(t *rapid.T) {

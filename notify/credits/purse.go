@@ -28,8 +28,8 @@ type purse struct {
 	account    int64
 	today      time.Time // a date
 	zone       *time.Location
-	lots       []Lot // with something available, not ended, in the order of use
-	ended      []Lot // with something available, ended, not expired yet
+	lots       []Lot // with something available or held, in the order of use
+	ended      []Lot // like lots, but their day has come and they aren't marked as ended yet
 	free       bool  // credits are counted and not charged
 	alertBelow int64
 	level      int
@@ -89,14 +89,19 @@ func utc(d time.Time) time.Time {
 	return time.Date(d.Year(), d.Month(), d.Day(), 0, 0, 0, 0, time.UTC)
 }
 
-const lotColumns = `l.id, l.source, l.priority, l.granted_on, l.expires_on`
+const lotColumns = `l.id, l.source, l.priority, l.granted_on, l.expires_on, l.ended_on`
 
-// readTx reads the lots with something available.
+// lotBalances are what lots l have by balances b.
+const lotBalances = `CAST(COALESCE(sum(b.balance) FILTER (WHERE b.name = 'available'), 0) AS bigint) AS available,
+	CAST(COALESCE(sum(b.balance) FILTER (WHERE b.name = 'held'), 0) AS bigint) AS held`
+
+// readTx reads the lots with something in them that aren't marked as ended.
 func (p *purse) readTx(ctx context.Context, tx *sqlx.Tx) error {
 	var lots []Lot
-	if err := tx.SelectContext(ctx, &lots, `SELECT `+lotColumns+`, b.balance AS available
+	if err := tx.SelectContext(ctx, &lots, `SELECT `+lotColumns+`, `+lotBalances+`
 		FROM ledger_balances b JOIN credit_lots l ON l.account_id = b.account_id AND l.id = b.item
-		WHERE b.account_id = $1 AND l.account_id = $1 AND b.unit = 'SMS' AND b.name = 'available' AND b.balance > 0`, p.account); err != nil {
+		WHERE b.account_id = $1 AND l.account_id = $1 AND b.unit = 'SMS' AND b.name IN ('available', 'held') AND b.balance > 0 AND l.ended_on IS NULL
+		GROUP BY l.account_id, l.id`, p.account); err != nil {
 		return fmt.Errorf("read the lots of account %d: %w", p.account, err)
 	}
 	p.sort(lots)
@@ -121,9 +126,11 @@ func (p *purse) sort(lots []Lot) {
 // clean makes the dates of the driver's ours.
 func (l *Lot) clean() {
 	l.GrantedOn = utc(l.GrantedOn)
-	if l.ExpiresOn != nil {
-		day := utc(*l.ExpiresOn)
-		l.ExpiresOn = &day
+	for _, day := range []**time.Time{&l.ExpiresOn, &l.EndedOn} {
+		if *day != nil {
+			d := utc(**day)
+			*day = &d
+		}
 	}
 }
 
@@ -204,10 +211,14 @@ func (p *purse) toppedUp() int {
 // DueKind is the kind of due work the Credits lease: lots end.
 const DueKind = "credits"
 
-// nextEnd is when the next lot ends, zero if none does.
+// grace is how long after midnight lots are marked as ended: a text accepted right before
+// may be recorded right after, and keeps them alive. They aren't used meanwhile.
+const grace = 5 * time.Minute
+
+// nextEnd is when the next lot is to be ended, zero if none is.
 func (p *purse) nextEnd() (next time.Time) {
 	for _, l := range slices.Concat(p.lots, p.ended) {
-		if at := midnight(l.EndsOn(p.lastSMS), p.zone); l.Available > 0 && (next.IsZero() || at.Before(next)) {
+		if at := midnight(l.EndsOn(p.lastSMS), p.zone).Add(grace); next.IsZero() || at.Before(next) {
 			next = at
 		}
 	}

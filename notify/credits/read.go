@@ -56,9 +56,7 @@ func LotsTx(ctx context.Context, q sqlx.QueryerContext, account int64) ([]Holdin
 		LastSMS *time.Time `db:"last_sms_on"`
 	}
 	if err := sqlx.SelectContext(ctx, q, &rows, `
-		SELECT `+lotColumns+`, c.last_sms_on,
-		    CAST(COALESCE(sum(b.balance) FILTER (WHERE b.name = 'available'), 0) AS bigint) AS available,
-		    CAST(COALESCE(sum(b.balance) FILTER (WHERE b.name = 'held'), 0) AS bigint) AS held
+		SELECT `+lotColumns+`, c.last_sms_on, `+lotBalances+`
 		FROM ledger_balances b JOIN credit_lots l ON l.account_id = b.account_id AND l.id = b.item
 		LEFT JOIN credit_accounts c ON c.account_id = b.account_id AND c.account_id = $1
 		WHERE b.account_id = $1 AND l.account_id = $1 AND b.unit = 'SMS' AND b.name IN ('available', 'held')

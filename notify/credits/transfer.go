@@ -47,6 +47,12 @@ func (c *Credits) TransferTx(ctx context.Context, tx *sqlx.Tx, t Transfer) error
 	if done, err := transferredTx(ctx, tx, t); err != nil || done {
 		return err
 	}
+	for more := len(from.ended) > 0; more; { // a text that isn't booked yet may have kept them
+		var err error
+		if more, err = c.settledTx(ctx, tx, from, now); err != nil {
+			return err
+		}
+	}
 	lots := slices.DeleteFunc(slices.Clone(from.lots), func(l Lot) bool { return l.Source == Monthly })
 	byID := map[int64]Lot{}
 	for _, l := range lots {
