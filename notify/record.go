@@ -196,7 +196,10 @@ func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, b *batch, done m
 	if err != nil {
 		return nil, err
 	}
-	var settled []Settlement
+	settled := make([]Settlement, 0, len(first)+len(standings))
+	for _, st := range first {
+		settled = append(settled, Settlement{st.MessageRef, true, st.at})
+	}
 	for _, st := range standings {
 		if !written.has(st.MessageRef) {
 			continue
