@@ -12,7 +12,7 @@ import (
 var ofPatients = []string{
 	"calendars", "carrier_refs", "claims", "connections", "early_receipts", "events", "held", "inbound", "logins", "login_attempts",
 	"message_events", "messages", "oauth_states", "opt_outs", "passkeys", "queue", "reminders", "rules", "sandbox_texts", "sent", "sent_ledger", "sessions",
-	"signups", "link_tokens", "api_tokens", "operators", "stray_inbound", "template_texts", "templates", "unanswered", "unsubscribe_links", "user_sessions", "verdicts",
+	"signups", "link_tokens", "api_tokens", "operators", "stray_inbound", "credit_holds", "credit_settlements", "template_texts", "templates", "unanswered", "unsubscribe_links", "user_sessions", "verdicts",
 }
 
 // What the operator's people may not see, the database refuses, and not a page.

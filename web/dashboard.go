@@ -11,7 +11,6 @@ import (
 
 	"rappel/calendars"
 	"rappel/notify"
-	"rappel/notify/credits"
 	"rappel/reminders"
 )
 
@@ -286,9 +285,6 @@ func (r *request) troubles(f troubleFacts) []trouble {
 		}
 		if n.Dismissable() {
 			t.Mood, t.Dismiss = "warn", n.ID
-		}
-		if n.Kind == credits.NoticeLow {
-			t.Mood = "warn"
 		}
 		told[n.Subject] = !n.Dismissable() || told[n.Subject]
 		add(t, "Name", n.Name)

@@ -51,6 +51,9 @@ func (v *view) Clock(t time.Time) string { return t.In(v.Loc).Format("15:04") }
 // DayClock is Day and Clock together.
 func (v *view) DayClock(t time.Time) string { return v.Day(t) + ", " + v.Clock(t) }
 
+// Big is Number for counts of credits and the like.
+func (v *view) Big(n int64) string { return v.Number(int(n)) }
+
 // Number groups the digits of a number in threes from ten thousand on, by the narrow
 // space that all four languages understand.
 func (v *view) Number(n int) string {

@@ -14,6 +14,13 @@
 //   - Writes go through the package that owns the table. Reads that join several
 //     rooms for one page live here, beside the page that shows them.
 //   - The list of routes is data: tests walk it, so a new route can't be forgotten.
+//   - Each route names the roles it is for (roles.go); links are drawn only to pages one may
+//     open. A test walks every route as every role, as nobody and as another clinic's owner.
+//   - The operator's pages, below /admin, work as a database role that has no right on
+//     anything of patients. The reviewer's texts come through ReviewDesk, recipients masked.
+//   - An owner in a sub-account, and support in a clinic that let it in, are the same log-in
+//     with another account at work; a banner says so on every page.
+//   - Letters are worded here like pages (postman.go); package mail sends them.
 //   - Only errors.go turns errors into status codes and wording.
 //   - Cross-site requests are refused by net/http's CrossOriginProtection (fetch
 //     metadata), cookies are SameSite=Lax, and the content security policy allows

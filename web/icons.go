@@ -26,6 +26,12 @@ var icons = map[string]string{
 	"download":  `<path d="M12 4v11M7.5 11 12 15.5 16.5 11M5 20h14"/>`,
 	"reply":     `<path d="M10 6 4 12l6 6M4 12h10a6 6 0 0 1 6 6"/>`,
 	"moon":      `<path d="M19 14.5A7.5 7.5 0 0 1 9.5 5a7.5 7.5 0 1 0 9.5 9.5z"/>`,
+	"people":    `<circle cx="9" cy="8.5" r="3.5"/><path d="M3 19.5a6 6 0 0 1 12 0M15.5 5.3a3.5 3.5 0 0 1 0 6.4M17.5 14.3a6 6 0 0 1 3.5 5.2"/>`,
+	"person":    `<circle cx="12" cy="8" r="4"/><path d="M4.5 20a7.5 7.5 0 0 1 15 0"/>`,
+	"mail":      `<rect x="3.5" y="5.5" width="17" height="13" rx="2"/><path d="m4 7 8 6 8-6"/>`,
+	"key":       `<circle cx="8" cy="15" r="4"/><path d="m11 12 8-8M16 7l3 3M13.5 9.5l2 2"/>`,
+	"wallet":    `<path d="M5 7.5h13a2 2 0 0 1 2 2v8a2 2 0 0 1-2 2H6a2 2 0 0 1-2-2V6.5a2 2 0 0 1 2-2h10v3"/><circle cx="16" cy="13.5" r=".8"/>`,
+	"shield":    `<path d="M12 3.5 5 6v5.5c0 4.5 3 7.5 7 9 4-1.5 7-4.5 7-9V6z"/>`,
 	"microsoft": `<rect x="4.5" y="4.5" width="6.5" height="6.5"/><rect x="13" y="4.5" width="6.5" height="6.5"/><rect x="4.5" y="13" width="6.5" height="6.5"/><rect x="13" y="13" width="6.5" height="6.5"/>`,
 	"google":    `<path d="M19.5 12.2h-7.3M19.5 12.2a7.4 7.4 0 1 1-2.3-5.5"/>`,
 }

@@ -8,14 +8,12 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"rappel/calendars"
-	"rappel/notify/credits"
 	"rappel/reminders"
 )
 
 // noticeKinds are the notices the pages have words for. What rooms may open is the
 // closed set of their Notice constants; tests compare.
-var noticeKinds = []string{calendars.NoticeReconnect, calendars.NoticePaused, calendars.NoticeUnreachable, reminders.NoticeMissed,
-	credits.NoticeLow, credits.NoticeOut}
+var noticeKinds = []string{calendars.NoticeReconnect, calendars.NoticePaused, calendars.NoticeUnreachable, reminders.NoticeMissed}
 
 func (s *Server) noticeRoutes() []route {
 	return []route{{"POST /notices/{id}/dismiss", daily, s.noticeDismiss}}
@@ -26,7 +24,7 @@ func (v *view) Critical() []noticeRow {
 	var critical []noticeRow
 	for _, n := range v.Notices {
 		switch n.Kind {
-		case calendars.NoticeReconnect, calendars.NoticePaused, calendars.NoticeUnreachable, credits.NoticeOut:
+		case calendars.NoticeReconnect, calendars.NoticePaused, calendars.NoticeUnreachable:
 			critical = append(critical, n)
 		}
 	}
@@ -36,8 +34,6 @@ func (v *view) Critical() []noticeRow {
 // Href is where the cause of a notice is mended.
 func (n noticeRow) Href() string {
 	switch {
-	case n.Subject == credits.NoticeSubject:
-		return "/billing"
 	case n.Ref() == "":
 		return "/"
 	case n.Kind == calendars.NoticeReconnect:

@@ -28,6 +28,9 @@ type pageSet struct {
 // view is what a page's template sees as its root.
 type view struct {
 	s       *Server
+	role    access
+	home    string
+	Own     accounts.Account // the user's own, where Account is one they went into
 	Lang    string
 	Account accounts.Account
 	User    accounts.User
@@ -128,8 +131,8 @@ func (s *Server) render(w http.ResponseWriter, r *request, status int, file, nav
 }
 
 func (s *Server) view(r *request, nav string, data any) (*view, error) {
-	v := &view{s: s, Lang: r.Lang, Account: r.Account, User: r.User, Nav: nav, Path: r.URL.RequestURI(), Loc: r.Loc, Now: r.now(), Data: data, Dev: s.Dev}
-	if r.Account.ID != 0 && !r.fragment() {
+	v := &view{s: s, role: r.role, home: r.landing(), Own: r.home, Lang: r.Lang, Account: r.Account, User: r.User, Nav: nav, Path: r.URL.RequestURI(), Loc: r.Loc, Now: r.now(), Data: data, Dev: s.Dev}
+	if r.Account.ID != 0 && r.role&daily != 0 && !r.fragment() {
 		if err := r.tx(func(ctx context.Context, tx *sqlx.Tx) (err error) {
 			v.Notices, err = openNotices(ctx, tx, r.Account.ID)
 			return err

@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/http"
 	"net/url"
@@ -20,9 +19,11 @@ import (
 type request struct {
 	*http.Request
 	s       *Server
-	Account accounts.Account // zero on routes for anybody, and where an operator is at no clinic
-	User    accounts.User    // zero for operators
+	Account accounts.Account // the clinic at work; zero for strangers and for operators at none
+	User    accounts.User    // also one of the operator's people
+	home    accounts.Account // the user's own, where Account is one they went into
 	role    access           // what whoever is logged in may be taken for; 0 = nobody is
+	session int64            // number of the log-in
 	Lang    string
 	Loc     *time.Location
 }
@@ -42,7 +43,7 @@ func (s *Server) serve(rt route) http.HandlerFunc {
 			s.fail(w, r, r.refusal())
 			return
 		}
-		if err := readForm(hr); err != nil {
+		if err := readForm(r.Request); err != nil {
 			s.fail(w, r, err)
 			return
 		}
@@ -92,31 +93,6 @@ func clean(all url.Values) (dirty int) {
 		}
 	}
 	return dirty
-}
-
-// identify reads the session's account and user. A session whose user is gone is
-// ended, not an error.
-func (r *request) identify() error {
-	ctx := r.Context()
-	account, user := r.s.sessions.GetInt64(ctx, "account"), r.s.sessions.GetInt64(ctx, "user")
-	if account == 0 || user == 0 {
-		return nil
-	}
-	err := migrations.InAccount(ctx, r.s.DB, account, func(tx *sqlx.Tx) (err error) {
-		r.Account, r.User, err = accounts.GetTx(ctx, tx, account, user)
-		return err
-	})
-	if errors.Is(err, accounts.ErrNotFound) {
-		r.Account, r.User = accounts.Account{}, accounts.User{}
-		return r.s.sessions.Destroy(ctx)
-	}
-	if err != nil {
-		return err
-	}
-	r.role = userRoles[r.User.Role]
-	r.Lang = r.s.words.language(r.Request, r.User.Language)
-	r.Loc = r.Account.Location()
-	return nil
 }
 
 // tx runs fn in a transaction bound to the request's account.

@@ -19,6 +19,7 @@ const (
 	roleBillingAdmin                    // the operator's business; nothing of patients
 	roleReviewer                        // the operator's look at first messages and senders
 	roleSupport                         // the operator's help desk
+	roleBare                            // an operator who has yet to set up the second factor
 
 	anybody access = 1 << 15 // no session needed
 )
@@ -31,7 +32,7 @@ const (
 	money     = roleOwner | roleBilling                       // what a clinic pays
 	members   = roleOwner | roleStaff | roleBilling           // one's own profile
 	operators = roleBillingAdmin | roleReviewer | roleSupport // what all of the operator's people share
-	everybody = members | operators | roleActing              // whoever is logged in
+	everybody = members | operators                           // whoever has a log-in of their own
 )
 
 // userRoles are the roles of a clinic's people by their names in the database.
@@ -61,7 +62,7 @@ func (s *Server) entrances() map[string]access {
 
 // landings are the first pages, best first: of those one may open, the first is where
 // one lands after log-in.
-var landings = []string{"/", "/billing", "/admin", "/profile"}
+var landings = []string{"/", "/billing", "/admin", "/profile", "/profile/security"}
 
 // landing is the page somebody with the role begins at.
 func (r *request) landing() string {
@@ -70,5 +71,5 @@ func (r *request) landing() string {
 			return path
 		}
 	}
-	return "/login"
+	return "/"
 }

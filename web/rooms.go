@@ -15,12 +15,14 @@ import (
 	"rappel/calendars"
 	"rappel/notify"
 	"rappel/reminders"
+	"rappel/web/accounts"
+	"rappel/web/mail"
 )
 
 // isMissing reports whether err means that what a page asked for is not there, or
 // is another account's, which must look the same.
 func isMissing(err error) bool {
-	for _, missing := range []error{sql.ErrNoRows, reminders.ErrNotFound, notify.ErrNotFound, calendars.ErrUnknown} {
+	for _, missing := range []error{sql.ErrNoRows, reminders.ErrNotFound, notify.ErrNotFound, calendars.ErrUnknown, accounts.ErrNotFound, mail.ErrGone} {
 		if errors.Is(err, missing) {
 			return true
 		}
@@ -64,6 +66,10 @@ type Rooms struct {
 	Stripe http.Handler
 	// Unsubscriber is behind the links in marketing texts; nil: there are none.
 	Unsubscriber *notify.Unsubscriber
+	// Transferer moves credits to and from sub-accounts; nil: the page doesn't offer it.
+	Transferer Transferer
+	// Review is where held messages are decided about; nil: there is no such page.
+	Review ReviewDesk
 }
 
 // noticeRow is a problem somebody at the clinic can solve.

@@ -11,11 +11,13 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"rappel/web/accounts"
+	"rappel/web/mail"
 )
 
 // Config is what a Server needs. Fields without a remark must be set.
 type Config struct {
 	DB       *sqlx.DB // pool of the web role: row-level security applies
+	Operator *sqlx.DB // pool of the operator role, for the pages below /admin
 	Sessions scs.Store
 	Accounts *accounts.Store
 	Now      func() time.Time
@@ -24,6 +26,7 @@ type Config struct {
 	Secure   bool                            // cookies only over HTTPS; false on loopback
 	Ready    func(ctx context.Context) error // nil = always ready
 	Metrics  http.Handler                    // nil = no /metrics
+	Mails    *mail.Box                       // shown at /dev/mail; nil: there is no such page
 	Dev      *DevLinks                       // rappel dev: what to show beside the product; nil otherwise
 	Rooms
 }
@@ -34,6 +37,8 @@ type DevLinks struct {
 	Phone     string // page of the sandbox phone; "" = there is none
 	Email     string // log-in offered on the log-in page
 	Password  string
+
+	Operators []string // further log-ins with the same password
 }
 
 // Server answers every HTTP request of the product.
@@ -63,8 +68,8 @@ func New(c Config) (*Server, error) {
 	s.sessions = scs.New()
 	s.sessions.Store = c.Sessions
 	s.sessions.HashTokenInStore = true // who reads the table can't log in with what it holds
-	s.sessions.Lifetime = 30 * 24 * time.Hour
-	s.sessions.IdleTimeout = 7 * 24 * time.Hour
+	s.sessions.Lifetime = accounts.SessionLife
+	s.sessions.IdleTimeout = accounts.SessionIdle
 	s.sessions.Cookie.Name = "rappel_session"
 	s.sessions.Cookie.HttpOnly = true
 	s.sessions.Cookie.SameSite = http.SameSiteLaxMode

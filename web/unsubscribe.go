@@ -51,7 +51,7 @@ func (s *Server) unsubscribe(w http.ResponseWriter, r *request) error {
 // stranger makes the page look the same whoever is logged in here, and keeps its address
 // to itself: who knows it can opt somebody out.
 func stranger(w http.ResponseWriter, r *request) {
-	r.User, r.Account = accounts.User{}, accounts.Account{}
+	r.User, r.Account, r.role = accounts.User{}, accounts.Account{}, 0
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	w.Header().Set("X-Robots-Tag", "noindex, nofollow")
 }

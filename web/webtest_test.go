@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -32,6 +33,7 @@ import (
 	"rappel/notify"
 	"rappel/reminders"
 	"rappel/web/accounts"
+	"rappel/web/mail"
 )
 
 var update = flag.Bool("update", false, "write golden files anew")
@@ -85,6 +87,50 @@ type site struct {
 	http   *httptest.Server
 	logs   *syncBuffer
 	plan   *reminders.Planner // on the owner's pool
+	box    *mail.Box          // every mail
+
+	welcomed []accounts.Newcomer
+	credits  map[int64]int64 // what Transferer moves
+	cases    []ReviewCase    // what ReviewDesk shows
+	settled  []string        // what it was told
+}
+
+// WelcomeTx, Available, Transfer, Waiting, Settle and Register are the rooms a site's
+// accounts ask, as small as can be.
+func (s *site) WelcomeTx(_ context.Context, _ *sqlx.Tx, n accounts.Newcomer) error {
+	s.welcomed = append(s.welcomed, n)
+	return nil
+}
+
+func (s *site) Available(_ context.Context, account int64) (int64, error) {
+	return s.credits[account], nil
+}
+
+func (s *site) Transfer(_ context.Context, t Transfer) error {
+	if s.credits[t.From] < t.Credits {
+		return ErrTooFew
+	}
+	s.credits[t.From] -= t.Credits
+	s.credits[t.To] += t.Credits
+	return nil
+}
+
+func (s *site) Waiting(context.Context) ([]ReviewCase, error) { return slices.Clone(s.cases), nil }
+
+func (s *site) Settle(_ context.Context, account int64, release bool) error {
+	if !slices.ContainsFunc(s.cases, func(c ReviewCase) bool { return c.AccountID == account }) {
+		return ErrReview
+	}
+	s.settled = append(s.settled, fmt.Sprintf("%d %t", account, release))
+	return nil
+}
+
+func (s *site) Register(_ context.Context, reg SenderRegistration) error {
+	if !slices.ContainsFunc(s.cases, func(c ReviewCase) bool { return c.AccountID == reg.AccountID }) {
+		return ErrReview
+	}
+	s.settled = append(s.settled, fmt.Sprintf("%d %s %s", reg.AccountID, reg.Sender, reg.State))
+	return nil
 }
 
 // syncBuffer is a log that handlers write to and a test reads.
@@ -111,8 +157,16 @@ func newSite(t testing.TB) *site {
 	s := &site{t: t, clock: &clock{t: monday}, owner: dbtest.Open(t, dsn), logs: &syncBuffer{}}
 	pool := dbtest.Web(t, dsn)
 	log := slog.New(slog.NewTextHandler(s.logs, nil))
+	operator := dbtest.Operator(t, dsn)
+	s.box = mail.NewBox(s.owner, newSealer())
+	s.credits = map[int64]int64{}
+	postman, err := NewPostman(mail.NewOutbox(newSealer(), s.clock.now), "http://rappel.test")
+	if err != nil {
+		t.Fatal(err)
+	}
 	people, err := accounts.NewStore(accounts.Config{DB: s.owner, Secret: []byte("0123456789abcdef0123456789abcdef"),
-		Cost: accounts.Cost{Memory: 64, Passes: 1, Threads: 1}, Now: s.clock.now})
+		Cost: accounts.Cost{Memory: 64, Passes: 1, Threads: 1}, Now: s.clock.now,
+		Web: pool, Operator: operator, Sealer: newSealer(), Mailer: postman, Welcome: s, BaseURL: "http://rappel.test"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,11 +176,12 @@ func newSite(t testing.TB) *site {
 	planner := reminders.NewPlanner(reminders.PlannerConfig{Events: store, Outbox: outbox, Debounce: -1, Log: log})
 	connector := calendars.NewConnector(calendars.Config{DB: pool, Sealer: newSealer(), Sink: planner, BaseURL: "http://rappel.test", Now: s.clock.now, Log: log})
 	s.server, err = New(Config{
-		DB: pool, Sessions: NewSessionStore(s.owner, s.clock.now), Accounts: people, Now: s.clock.now, Log: log, BaseURL: "http://rappel.test",
+		DB: pool, Operator: operator, Mails: s.box, Sessions: NewSessionStore(s.owner, s.clock.now), Accounts: people, Now: s.clock.now, Log: log, BaseURL: "http://rappel.test",
 		Rooms: Rooms{
 			Providers: []string{"google", "microsoft"}, Calendars: store, Connector: connector, Planner: planner,
 			Templates: reminders.NewTemplates(pool, s.clock.now), Rules: reminders.NewRules(pool, s.clock.now, planner, connector),
 			Settings: reminders.NewSettings(pool, s.clock.now, planner), Planned: reminders.NewStore(pool), Messages: notify.NewStore(pool),
+			Transferer: s, Review: s,
 		},
 	})
 	if err != nil {

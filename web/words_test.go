@@ -13,7 +13,6 @@ import (
 
 	"rappel/calendars"
 	"rappel/notify"
-	"rappel/notify/credits"
 	"rappel/notify/phone"
 	"rappel/reminders"
 	"rappel/web/accounts"
@@ -275,7 +274,7 @@ func TestWords_EveryCode(t *testing.T) {
 	for _, c := range untyped(t, "../reminders/lint.go", "Warn") {
 		need("advice." + c)
 	}
-	for _, c := range append(untyped(t, "../calendars/sink.go", "Notice"), credits.NoticeLow, credits.NoticeOut) {
+	for _, c := range untyped(t, "../calendars/sink.go", "Notice") {
 		if !slices.Contains(noticeKinds, c) {
 			t.Errorf("notice %s is opened but not shown", c)
 		}

@@ -26,11 +26,11 @@ import (
 	"rappel/notify/carriers/smsmode"
 	"rappel/notify/carriers/smsup"
 	"rappel/notify/carriers/twilio"
-	"rappel/notify/credits"
 	"rappel/notify/links"
 	"rappel/reminders"
 	"rappel/web"
 	"rappel/web/accounts"
+	"rappel/web/mail"
 )
 
 // app is one process's share of the product, wired and not yet running.
@@ -43,7 +43,6 @@ type app struct {
 	carriers   []notify.Carrier
 	routes     map[string]notify.Route // of those bound to destinations
 	sandbox    *sandbox.Carrier        // nil unless configured
-	credits    *credits.Credits
 	outbox     *notify.Outbox
 	desk       *notify.Desk
 	dispatcher *notify.Dispatcher
@@ -54,6 +53,10 @@ type app struct {
 	clerk      *reminders.Clerk
 	purger     *notify.Purger
 	accounts   *accounts.Store
+	mails      *mail.Outbox
+	postman    *web.Postman
+	mailer     *mail.Worker
+	keepMails  bool // rappel dev: what was sent can be looked at
 	sessions   *web.SessionStore
 	calendars  *calendars.Store
 	web        *web.Server
@@ -78,7 +81,7 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, x extras) (a *app
 	if err != nil {
 		return nil, err
 	}
-	a = &app{cfg: cfg, log: log, now: x.now, metrics: newMetrics()}
+	a = &app{cfg: cfg, log: log, now: x.now, metrics: newMetrics(), keepMails: x.dev != nil}
 	if a.now == nil {
 		a.now = time.Now
 	}
@@ -96,9 +99,6 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, x extras) (a *app
 
 	// notify
 	if a.carriers, err = a.buildCarriers(cfg.Carriers); err != nil {
-		return nil, err
-	}
-	if a.credits, err = credits.New(credits.Config{DB: a.pools.owner, Now: a.now, Log: log}); err != nil {
 		return nil, err
 	}
 	policy, err := a.policy(secret)
@@ -122,7 +122,7 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, x extras) (a *app
 	}
 	notifyConfig := notify.Config{
 		DB: a.pools.dispatch, Carriers: a.carriers, Gate: reminders.NewGate(reminders.GateConfig{DB: a.pools.owner, Verifier: a.syncer, Log: log}),
-		Window: policy, Outbox: a.outbox, Observer: planner, Meter: a.credits, Count: a.metrics.count, Routes: a.routes, Flights: notify.NewFlights(), Now: a.now, Log: log,
+		Window: policy, Outbox: a.outbox, Observer: planner, Count: a.metrics.count, Routes: a.routes, Flights: notify.NewFlights(), Now: a.now, Log: log,
 		Alarm: func(ctx context.Context, carrier string, err error) {
 			alarm(ctx, "carrier_misconfigured")
 			log.ErrorContext(ctx, "carrier refuses our configuration", slog.String("carrier", carrier), slog.Any("err", err))
@@ -144,15 +144,23 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, x extras) (a *app
 	}
 
 	// web: the same stores over the pool that row-level security binds
-	if a.accounts, err = accounts.NewStore(accounts.Config{DB: a.pools.owner, Secret: secret, Now: a.now}); err != nil {
+	if err = a.buildPeople(seal, secret, noGift); err != nil {
 		return nil, err
+	}
+	post := billing.NewPost(a.billing, billingMailer{a.postman})
+	for _, kind := range []string{billing.JobMail, billing.JobDunning, billing.JobNotice} {
+		a.billing.Couriers[kind] = post
+	}
+	var box *mail.Box
+	if a.keepMails {
+		box = mail.NewBox(a.pools.owner, seal)
 	}
 	a.sessions = web.NewSessionStore(a.pools.owner, a.now)
 	webStore := calendars.NewStore(a.pools.web, seal)
 	webPlanner := reminders.NewPlanner(reminders.PlannerConfig{Events: webStore, Outbox: a.outbox, Debounce: cfg.Debounce, Log: log})
 	calendarsConfig.DB, calendarsConfig.Sink, calendarsConfig.Quota = a.pools.web, webPlanner, a.billing
 	a.web, err = web.New(web.Config{
-		DB: a.pools.web, Sessions: a.sessions, Accounts: a.accounts, Now: a.now, Log: log, BaseURL: cfg.BaseURL, Secure: cfg.secure(),
+		DB: a.pools.web, Operator: a.pools.operator, Mails: box, Sessions: a.sessions, Accounts: a.accounts, Now: a.now, Log: log, BaseURL: cfg.BaseURL, Secure: cfg.secure(),
 		Ready: a.ready, Metrics: a.metrics.handler(), Dev: x.dev,
 		Rooms: web.Rooms{
 			Hooks: a.hooks(), Inbox: a.desk, Providers: providerNames(calendarsConfig.Providers),
@@ -160,6 +168,7 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, x extras) (a *app
 			Templates: reminders.NewTemplates(a.pools.web, a.now), Rules: reminders.NewRules(a.pools.web, a.now, webPlanner, a.syncer),
 			Settings: reminders.NewSettings(a.pools.web, a.now, webPlanner), Planned: reminders.NewStore(a.pools.web),
 			Stripe: a.money.hook(), Messages: notify.NewStore(a.pools.web), Unsubscriber: notify.NewUnsubscriber(a.pools.owner, a.outbox),
+			Review: reviewDesk{a.pools.owner, a.holds, a.now},
 		},
 	})
 	return a, err
@@ -171,7 +180,7 @@ func (a *app) policy(secret []byte) (*notify.Policy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("RAPPEL_LINK_BASE: %w", err)
 	}
-	return notify.NewPolicy(notify.PolicyConfig{DB: a.pools.owner, Now: a.now, Links: l, Service: a.cfg.StopService, Meter: a.credits})
+	return notify.NewPolicy(notify.PolicyConfig{DB: a.pools.owner, Now: a.now, Links: l, Service: a.cfg.StopService})
 }
 
 // ready is what /readyz answers: the database is there and has our schema.
@@ -349,7 +358,7 @@ func (a *app) services(r roles, listener net.Listener) []service {
 				all = append(all, service{"carrier " + c.Name(), func(ctx context.Context) error { return s.Run(ctx, a.desk) }})
 			}
 		}
-		all = append(all, service{"dispatch", a.dispatcher.Run}, service{"holds", a.holds.Run}, service{"credits", a.credits.Run})
+		all = append(all, service{"dispatch", a.dispatcher.Run}, service{"holds", a.holds.Run})
 	}
 	if r.remind {
 		all = append(all, service{"remind", a.clerk.Run}, service{"purge", a.purger.Run}, service{"billing", a.billing.Run})
@@ -360,7 +369,7 @@ func (a *app) services(r roles, listener net.Listener) []service {
 	}
 	all = append(all, service{"housekeeping", func(ctx context.Context) error { return a.housekeeping(ctx, r) }})
 	if r.web {
-		all = append(all, service{"web", func(ctx context.Context) error { return serveHTTP(ctx, listener, a.web, a.log, a.cfg.StopAfter) }})
+		all = append(all, service{"mail", a.mailer.Run}, service{"web", func(ctx context.Context) error { return serveHTTP(ctx, listener, a.web, a.log, a.cfg.StopAfter) }})
 	}
 	return all
 }
@@ -378,7 +387,7 @@ func (a *app) housekeeping(ctx context.Context, r roles) error {
 	}
 	var errs []error
 	if r.web {
-		errs = append(errs, job("@every 1h", "sessions", a.sessions.Sweep), job("@every 15m", "login attempts", a.accounts.Sweep))
+		errs = append(errs, job("@every 1h", "sessions", a.sessions.Sweep), job("@every 15m", "log-ins", a.accounts.Sweep), job("@every 1h", "mails", a.mailer.Sweep))
 	}
 	if r.remind {
 		errs = append(errs, job("@every 1h", "orders", a.money.desk.Sweep))

@@ -14,6 +14,7 @@ import (
 
 	"rappel/migrations"
 	"rappel/notify"
+	"rappel/web/mail"
 )
 
 // Config is everything a running Rappel can be told. Every field is a flag and an
@@ -27,6 +28,8 @@ type Config struct {
 
 	LinkBase    string `env:"RAPPEL_LINK_BASE" placeholder:"HOST/PATH" help:"What unsubscribe links in marketing texts begin with; it must lead to this web's /u/. Up to nine characters with the slash behind, such as rpl.ch/u, keep STOP and link at 26. Default: the public URL and /u."`
 	StopService string `env:"RAPPEL_STOP_SERVICE" placeholder:"NAME" help:"STOP service that the carriers' operator runs, such as no-sms.eu: its short form then replaces the link wherever it serves. Default: none."`
+
+	SMTPURL string `name:"smtp-url" env:"RAPPEL_SMTP_URL" placeholder:"URL" help:"Mail server for sign-ups, invitations and invoices: smtp://user:password@host:587?from=rappel@example.ch, or smtps:// for TLS from the first byte. Without it mails wait in the outbox."`
 
 	GoogleClientID     string `env:"RAPPEL_GOOGLE_CLIENT_ID" help:"OAuth client id at Google; empty turns Google off."`
 	GoogleClientSecret string `env:"RAPPEL_GOOGLE_CLIENT_SECRET" help:"OAuth client secret at Google."`
@@ -64,9 +67,10 @@ func (c databaseConfig) open(ctx context.Context, max int) (*sqlx.DB, error) {
 	return openPool(ctx, c.DatabaseURL, max)
 }
 
-// pools are the connections of one process: one database, three ways to work on it.
+// pools are the connections of one process: one database, four ways to work on it.
 type pools struct {
 	owner    *sqlx.DB // sync, remind, and the directory
+	operator *sqlx.DB // role rappel_operator: every account, nothing of patients
 	web      *sqlx.DB // role rappel_web: row-level security applies
 	dispatch *sqlx.DB // owner, with the planner settings the dispatcher needs
 }
@@ -77,6 +81,10 @@ func openPools(ctx context.Context, dsn string) (p pools, err error) {
 		return p, err
 	}
 	webDSN, err := migrations.WebDSN(dsn)
+	if err != nil {
+		return p, err
+	}
+	operatorDSN, err := migrations.OperatorDSN(dsn)
 	if err != nil {
 		return p, err
 	}
@@ -97,6 +105,9 @@ func openPools(ctx context.Context, dsn string) (p pools, err error) {
 	if p.web, err = openPool(ctx, webDSN, 16); err != nil {
 		return p, errors.Join(err, p.close())
 	}
+	if p.operator, err = openPool(ctx, operatorDSN, 4); err != nil {
+		return p, errors.Join(err, p.close())
+	}
 	if p.dispatch, err = openPool(ctx, dispatchDSN, 8); err != nil {
 		return p, errors.Join(err, p.close())
 	}
@@ -107,7 +118,7 @@ func openPools(ctx context.Context, dsn string) (p pools, err error) {
 // cut meanwhile, as by a restart of the server, is no failure.
 func (p pools) close() error {
 	var errs []error
-	for _, db := range []*sqlx.DB{p.dispatch, p.web, p.owner} {
+	for _, db := range []*sqlx.DB{p.dispatch, p.operator, p.web, p.owner} {
 		if db != nil {
 			var cut net.Error
 			if err := db.Close(); !errors.As(err, &cut) {
@@ -141,6 +152,11 @@ func (c *Config) validate() error {
 	}
 	if _, port, err := net.SplitHostPort(c.Listen); c.Listen != "" && (err != nil || port == "") {
 		errs = append(errs, errors.New("RAPPEL_LISTEN must be host:port such as 127.0.0.1:8080"))
+	}
+	if c.SMTPURL != "" {
+		if _, err := mail.ParseURL(c.SMTPURL); err != nil {
+			errs = append(errs, fmt.Errorf("RAPPEL_SMTP_URL: %w", err))
+		}
 	}
 	if c.Debounce < 0 {
 		errs = append(errs, errors.New("RAPPEL_DEBOUNCE can't be negative"))

@@ -19,7 +19,6 @@ import (
 	"rappel/calendars/standin"
 	"rappel/migrations"
 	"rappel/migrations/private"
-	"rappel/notify/credits"
 	"rappel/web"
 	"rappel/web/accounts"
 )
@@ -30,12 +29,16 @@ const (
 	demoPassword = "rappel-demo"
 )
 
+// demoOperators log in as the operator's people, in the order of accounts.OperatorRoles.
+var demoOperators = []string{"admin@rappel.example", "review@rappel.example", "support@rappel.example"}
+
 type devCmd struct {
 	Listen        string        `env:"RAPPEL_LISTEN" default:"127.0.0.1:8080" help:"Address of the product (host:port)."`
 	StandinListen string        `env:"RAPPEL_STANDIN_LISTEN" default:"127.0.0.1:8081" help:"Address of the stand-ins for Google, Microsoft and the phone. If it is taken, a free port is used."`
 	BaseURL       string        `env:"RAPPEL_BASE_URL" placeholder:"URL" help:"Public https URL that leads here, such as a tunnel's, for real carriers to bring receipts and replies to. Default: http:// and the listen address."`
 	Data          string        `env:"RAPPEL_DATA" placeholder:"DIR" help:"Folder for the database and everything else. Default: $XDG_DATA_HOME/rappel, or ~/.local/share/rappel."`
 	Carriers      string        `env:"RAPPEL_CARRIERS" default:"sandbox://" placeholder:"URL,…" help:"SMS carriers, real ones too; the default is the phone page."`
+	SMTPURL       string        `name:"smtp-url" env:"RAPPEL_SMTP_URL" placeholder:"URL" help:"Mail server to really send through. Default: none; mails show at /dev/mail."`
 	Debounce      time.Duration `env:"RAPPEL_DEBOUNCE" default:"5s" help:"How long an appointment must stay unchanged before a reminder that is due already leaves."`
 	Lease         time.Duration `env:"RAPPEL_LEASE" default:"5s" help:"How long a process holds work before another may take it over, should it die."`
 	Unanswered    time.Duration `name:"unanswered-wait" env:"RAPPEL_UNANSWERED_WAIT" default:"30s" help:"How long evidence is awaited for a message whose fate a crash or time-out left open."`
@@ -94,7 +97,7 @@ func (c devCmd) Run(ctx context.Context, std stdio) (err error) {
 	}
 	defer standins.Close()
 
-	cfg := Config{Listen: listener.Addr().String(), BaseURL: c.BaseURL, Carriers: c.Carriers, Debounce: c.Debounce, LeaseFor: c.Lease,
+	cfg := Config{Listen: listener.Addr().String(), BaseURL: c.BaseURL, Carriers: c.Carriers, SMTPURL: c.SMTPURL, Debounce: c.Debounce, LeaseFor: c.Lease,
 		UnansweredWait: c.Unanswered, StopAfter: 20 * time.Second, LogLevel: c.LogLevel, LogFormat: "text"}
 	log := cfg.logger(std)
 	fmt.Fprintf(std.out, "Rappel: starting PostgreSQL in %s\n", dir)
@@ -147,7 +150,7 @@ func (c devCmd) Run(ctx context.Context, std stdio) (err error) {
 		phone = ""
 	}
 	a, err := newApp(ctx, cfg, log, extras{now: c.now, steady: true,
-		dev: &web.DevLinks{Calendars: standinURL + "/", Phone: phone, Email: demoEmail, Password: demoPassword}})
+		dev: &web.DevLinks{Calendars: standinURL + "/", Phone: phone, Email: demoEmail, Password: demoPassword, Operators: demoOperators}})
 	if err != nil {
 		return err
 	}
@@ -162,11 +165,13 @@ func (c devCmd) Run(ctx context.Context, std stdio) (err error) {
 Rappel is ready (%.1f s)
   the product          %s
   log in with          %s / %s
+  or as operator       %s
+  mails                %s/dev/mail
   stand-in calendars   %s/
   test phone           %s
 Stop with Ctrl-C.
 
-`, time.Since(began).Seconds(), cfg.webURL(), demoEmail, demoPassword, standinURL, cmp.Or(phone, "none: real carriers are set"))
+`, time.Since(began).Seconds(), cfg.webURL(), demoEmail, demoPassword, strings.Join(demoOperators, ", "), cfg.webURL(), standinURL, cmp.Or(phone, "none: real carriers are set"))
 	if c.up != nil {
 		c.up(&devRun{BaseURL: cfg.webURL(), StandinURL: standinURL, World: world, App: a})
 	}
@@ -195,6 +200,12 @@ func (c devCmd) prepare(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
+	for i, role := range accounts.OperatorRoles {
+		_, err := store.AddOperator(ctx, accounts.NewOperator{Email: demoOperators[i], Name: "Demo", Role: role, Password: demoPassword})
+		if err != nil && !errors.Is(err, accounts.ErrEmailTaken) {
+			return err
+		}
+	}
 	_, err = store.ByEmail(ctx, demoEmail)
 	if !errors.Is(err, accounts.ErrNotFound) {
 		return err // it exists, or the look-up failed
@@ -207,16 +218,8 @@ func (c devCmd) prepare(ctx context.Context, cfg Config) error {
 		return err
 	}
 	return migrations.InAccount(ctx, db, u.AccountID, func(tx *sqlx.Tx) error {
-		if _, err := tx.ExecContext(ctx, `UPDATE accounts SET callback = $2, sender = $3, review = 'none', billing = 'metered' WHERE account_id = $1`,
+		if _, err := tx.ExecContext(ctx, `UPDATE accounts SET callback = $2, sender = $3, review = 'none' WHERE account_id = $1`,
 			u.AccountID, "044 000 12 34", "Seefeld"); err != nil {
-			return fmt.Errorf("demo clinic: %w", err)
-		}
-		purse, err := credits.New(credits.Config{DB: db, Now: c.now})
-		if err != nil {
-			return err
-		}
-		// Enough that nothing here ever stops for lack of it.
-		if err := purse.GrantTx(ctx, tx, credits.Grant{Account: u.AccountID, Key: "demo", Source: credits.Gift, Credits: 10_000}); err != nil {
 			return fmt.Errorf("demo clinic: %w", err)
 		}
 		return seedTemplates(ctx, tx, u.AccountID, c.now())

@@ -18,17 +18,18 @@ import (
 
 // cli is every subcommand with its flags; each flag has an environment variable.
 type cli struct {
-	Dev     devCmd     `cmd:"" help:"Run everything on this machine: private PostgreSQL, stand-ins for Google, Microsoft and a phone, a demo clinic."`
-	Serve   serveCmd   `cmd:"" help:"Run the product against a PostgreSQL of yours."`
-	Migrate migrateCmd `cmd:"" help:"Bring the database to this program's schema, or show what is missing."`
-	Sync    syncCmd    `cmd:"" help:"Poll calendars that are due."`
-	Segment segmentCmd `cmd:"" help:"Count SMS segments: one JSON object a line on standard input, one a line on standard output."`
-	Extract extractCmd `cmd:"" help:"Find mobile numbers: one JSON object a line on standard input, one a line on standard output."`
-	Doctor  doctorCmd  `cmd:"" help:"Say what is wrong with configuration, database, carriers and connections, with the remedy."`
-	User    userCmd    `cmd:"" help:"Manage the people who log in."`
-	Review  reviewCmd  `cmd:"" help:"Decide about messages that are held: a clinic's first marketing, senders whose registration is under way."`
-	Keyset  keysetCmd  `cmd:"" help:"Make the key that seals tokens and calendar texts, or add a new one to it."`
-	Bench   benchCmd   `cmd:"" help:"Measure the parts that must be fast, on this machine."`
+	Dev      devCmd      `cmd:"" help:"Run everything on this machine: private PostgreSQL, stand-ins for Google, Microsoft and a phone, a demo clinic."`
+	Serve    serveCmd    `cmd:"" help:"Run the product against a PostgreSQL of yours."`
+	Migrate  migrateCmd  `cmd:"" help:"Bring the database to this program's schema, or show what is missing."`
+	Sync     syncCmd     `cmd:"" help:"Poll calendars that are due."`
+	Segment  segmentCmd  `cmd:"" help:"Count SMS segments: one JSON object a line on standard input, one a line on standard output."`
+	Extract  extractCmd  `cmd:"" help:"Find mobile numbers: one JSON object a line on standard input, one a line on standard output."`
+	Doctor   doctorCmd   `cmd:"" help:"Say what is wrong with configuration, database, carriers and connections, with the remedy."`
+	User     userCmd     `cmd:"" help:"Manage the people who log in."`
+	Operator operatorCmd `cmd:"" help:"Manage the operator's own people: billing admins, reviewers, support."`
+	Review   reviewCmd   `cmd:"" help:"Decide about messages that are held: a clinic's first marketing, senders whose registration is under way."`
+	Keyset   keysetCmd   `cmd:"" help:"Make the key that seals tokens and calendar texts, or add a new one to it."`
+	Bench    benchCmd    `cmd:"" help:"Measure the parts that must be fast, on this machine."`
 }
 
 // stdio is where a subcommand reads and writes; tests put buffers here.

@@ -12,7 +12,6 @@ import (
 
 	"rappel/migrations"
 	"rappel/notify"
-	"rappel/notify/credits"
 	"rappel/notify/links"
 )
 
@@ -107,11 +106,7 @@ func newHolds(db *sqlx.DB) (*notify.Holds, error) {
 	if err != nil {
 		return nil, err
 	}
-	meter, err := credits.New(credits.Config{DB: db})
-	if err != nil {
-		return nil, err
-	}
-	policy, err := notify.NewPolicy(notify.PolicyConfig{DB: db, Now: time.Now, Links: l, Meter: meter})
+	policy, err := notify.NewPolicy(notify.PolicyConfig{DB: db, Now: time.Now, Links: l})
 	if err != nil {
 		return nil, err
 	}

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -26,6 +24,7 @@ type userAddCmd struct {
 	Account  int64  `help:"Number of an existing clinic to add the user to."`
 	Name     string `help:"Name of the person."`
 	Role     string `default:"owner" enum:"owner,staff,billing" help:"Role: owner, staff, billing."`
+	Metered  bool   `help:"The new clinic needs a subscription and credits, as one that signs up does. Default: free, as the operator's own."`
 	Language string `default:"" enum:",de,fr,it,en" help:"Language of the pages: de, fr, it, en; empty follows the browser."`
 }
 
@@ -38,23 +37,18 @@ func (c userAddCmd) Run(ctx context.Context, std stdio) error {
 		return err
 	}
 	defer db.Close()
-	fmt.Fprintf(std.err, "Password (at least %d characters): ", accounts.MinPassword)
-	password, err := bufio.NewReader(std.in).ReadString('\n')
-	if err != nil && password == "" {
-		return fmt.Errorf("no password on standard input: %w", err)
+	password, err := askPassword(std)
+	if err != nil {
+		return err
 	}
 	store, err := accounts.NewStore(accounts.Config{DB: db, Now: time.Now})
 	if err != nil {
 		return err
 	}
 	u, err := store.Create(ctx, accounts.NewUser{AccountID: c.Account, Business: c.Business, Email: c.Email, Name: c.Name,
-		Password: strings.TrimRight(password, "\r\n"), Role: c.Role, Language: c.Language})
-	var fe *accounts.FieldError
-	switch {
-	case errors.As(err, &fe) && fe.Field == "password":
-		return fmt.Errorf("the password must have at least %d characters", accounts.MinPassword)
-	case err != nil:
-		return err
+		Password: password, Role: c.Role, Language: c.Language, Metered: c.Metered})
+	if err != nil {
+		return wordFieldError(err)
 	}
 	if c.Business != "" {
 		if err := migrations.InAccount(ctx, db, u.AccountID, func(tx *sqlx.Tx) error {

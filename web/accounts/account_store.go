@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-webauthn/webauthn/webauthn"
 	"github.com/jmoiron/sqlx"
 
 	"rappel/migrations"
@@ -28,12 +29,53 @@ const (
 // anybody may ask for one.
 const hashesAtOnce = 4
 
-// Config is what a Store needs. Every field but Cost must be set.
+// Sealer seals what must not be read from a stolen database.
+type Sealer interface {
+	Seal(plain []byte, context string) ([]byte, error)
+	Open(sealed []byte, context string) ([]byte, error)
+}
+
+// Letter is a mail to be written. Kind chooses the words, Data fills them; Key makes a
+// second queueing of the same letter do nothing.
+type Letter struct {
+	Account  int64 // 0 = of no account
+	To       string
+	Language string // "" = German
+	Kind     string
+	Key      string
+	Data     map[string]string
+}
+
+// Mailer queues letters in the transaction that gives the reason for them.
+type Mailer interface {
+	QueueTx(ctx context.Context, tx *sqlx.Tx, l Letter) error
+}
+
+// Newcomer is an account that was just made.
+type Newcomer struct {
+	Account int64
+	Parent  int64 // the account above, 0 = none: somebody has signed up
+}
+
+// Welcome gives a new account what it begins with, such as a first template and, to
+// those who have signed up, SMS to try. It runs in the transaction that makes the account.
+type Welcome interface {
+	WelcomeTx(ctx context.Context, tx *sqlx.Tx, n Newcomer) error
+}
+
+// Config is what a Store needs. A program that only adds users needs DB and Now.
 type Config struct {
 	DB     *sqlx.DB // the owner's pool: log-in happens before an account is known
 	Secret []byte   // keys the hashes of login_attempts
 	Cost   Cost     // zero = DefaultCost
 	Now    func() time.Time
+
+	Web      *sqlx.DB // the web role's pool, for what row-level security can guard
+	Operator *sqlx.DB // the operator role's pool
+	Sealer   Sealer   // seals second factors
+	Mailer   Mailer
+	Welcome  Welcome
+	BaseURL  string // what passkeys are bound to, without trailing slash
 }
 
 // Store keeps accounts, users and the directory of log-ins.
@@ -44,9 +86,11 @@ type Store struct {
 	now    func() time.Time
 	decoy  string // a hash nobody's password matches, to spend equal time on unknown addresses
 	slots  chan struct{}
+	cfg    Config
+	keys   *webauthn.WebAuthn // nil without a BaseURL
 }
 
-// NewStore returns a Store; it fails only if the system has no randomness.
+// NewStore returns a Store; it fails if the system has no randomness or BaseURL is none.
 func NewStore(c Config) (*Store, error) {
 	if c.Cost == (Cost{}) {
 		c.Cost = DefaultCost
@@ -55,7 +99,13 @@ func NewStore(c Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{db: c.DB, secret: c.Secret, cost: c.Cost, now: c.Now, decoy: decoy, slots: make(chan struct{}, hashesAtOnce)}, nil
+	s := &Store{db: c.DB, secret: c.Secret, cost: c.Cost, now: c.Now, decoy: decoy, slots: make(chan struct{}, hashesAtOnce), cfg: c}
+	if c.BaseURL != "" {
+		if s.keys, err = newKeys(c.BaseURL); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
 }
 
 // hashing waits for its turn to hash; leave ends it.
@@ -106,36 +156,57 @@ func (s *Store) Create(ctx context.Context, n NewUser) (User, error) {
 	err = migrations.InTx(ctx, s.db, func(tx *sqlx.Tx) error {
 		if u.AccountID == 0 {
 			if err := tx.GetContext(ctx, &u.AccountID,
-				`INSERT INTO accounts (business, created_at) VALUES ($1, $2) RETURNING account_id`,
-				strings.TrimSpace(n.Business), u.CreatedAt); err != nil {
+				`INSERT INTO accounts (business, billing, created_at) VALUES ($1, CASE WHEN $2 THEN 'metered' ELSE 'free' END, $3) RETURNING account_id`,
+				strings.TrimSpace(n.Business), n.Metered, u.CreatedAt); err != nil {
 				return fmt.Errorf("insert account: %w", err)
 			}
 		}
-		if err := tx.GetContext(ctx, &u.ID,
-			`INSERT INTO users (account_id, email, name, password_hash, role, language, created_at)
-			 VALUES ($1, $2, $3, $4, $5, $6, $7)
-			 ON CONFLICT (account_id, email) DO NOTHING RETURNING id`,
-			u.AccountID, u.Email, u.Name, u.PasswordHash, u.Role, u.Language, u.CreatedAt); err != nil {
-			if errors.Is(err, sql.ErrNoRows) {
-				return ErrEmailTaken
-			}
-			return fmt.Errorf("insert user: %w", err)
-		}
-		res, err := tx.ExecContext(ctx,
-			`INSERT INTO logins (email, account_id, user_id) VALUES ($1, $2, $3) ON CONFLICT (email) DO NOTHING`,
-			u.Email, u.AccountID, u.ID)
-		if err != nil {
-			return fmt.Errorf("insert login: %w", err)
-		}
-		if rows, err := res.RowsAffected(); err != nil || rows == 0 {
-			return errors.Join(ErrEmailTaken, err)
-		}
-		return nil
+		return addUserTx(ctx, tx, &u, false)
 	})
 	if err != nil {
 		return User{}, err
 	}
 	return u, nil
+}
+
+// addUserTx adds u and its directory entry, and sets u.ID. It fails with ErrEmailTaken.
+func addUserTx(ctx context.Context, tx *sqlx.Tx, u *User, confirmed bool) error {
+	var at *time.Time
+	if confirmed {
+		at = &u.CreatedAt
+	}
+	taken := false
+	if err := tx.GetContext(ctx, &taken, `SELECT EXISTS (SELECT 1 FROM operators WHERE email = $1)`, u.Email); err != nil {
+		return fmt.Errorf("look for an operator: %w", err)
+	}
+	if taken {
+		return ErrEmailTaken
+	}
+	if err := tx.GetContext(ctx, &u.ID,
+		`INSERT INTO users (account_id, email, name, password_hash, role, language, created_at, email_confirmed_at)
+		 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+		 ON CONFLICT (account_id, email) DO NOTHING RETURNING id`,
+		u.AccountID, u.Email, u.Name, u.PasswordHash, u.Role, u.Language, u.CreatedAt, at); err != nil {
+		if errors.Is(err, sql.ErrNoRows) {
+			return ErrEmailTaken
+		}
+		return fmt.Errorf("insert user: %w", err)
+	}
+	return putLoginTx(ctx, tx, *u)
+}
+
+// putLoginTx makes u.Email lead to u. It fails with ErrEmailTaken.
+func putLoginTx(ctx context.Context, tx *sqlx.Tx, u User) error {
+	res, err := tx.ExecContext(ctx,
+		`INSERT INTO logins (email, account_id, user_id) VALUES ($1, $2, $3) ON CONFLICT (email) DO NOTHING`,
+		u.Email, u.AccountID, u.ID)
+	if err != nil {
+		return fmt.Errorf("insert login: %w", err)
+	}
+	if rows, err := res.RowsAffected(); err != nil || rows == 0 {
+		return errors.Join(ErrEmailTaken, err)
+	}
+	return nil
 }
 
 // Login checks an address and password. client is what the limit counts beside
@@ -154,12 +225,10 @@ func (s *Store) Login(ctx context.Context, email, password, client string) (User
 	if err := s.countAttempt(ctx, byEmail, maxFailuresPerEmail, now); err != nil {
 		return User{}, err
 	}
-	var u User
-	err := s.db.GetContext(ctx, &u,
-		`SELECT `+userColumns+` FROM logins l JOIN users u ON u.account_id = l.account_id AND u.id = l.user_id WHERE l.email = $1`, email)
+	u, err := s.ByEmail(ctx, email)
 	known := err == nil
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return User{}, fmt.Errorf("look up login: %w", err)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return User{}, err
 	}
 	hash := s.decoy
 	if known {
@@ -191,16 +260,50 @@ func (s *Store) Login(ctx context.Context, email, password, client string) (User
 
 // SetPassword replaces the password of u.
 func (s *Store) SetPassword(ctx context.Context, u User, password string) error {
-	if err := (NewUser{AccountID: u.AccountID, Email: u.Email, Password: password}).validate(); err != nil {
-		return err
+	if code := passwordFault(password); code != "" {
+		return &FieldError{"password", code}
 	}
 	hash, err := s.hash(ctx, password)
 	if err != nil {
 		return err
 	}
-	res, err := s.db.ExecContext(ctx, `UPDATE users SET password_hash = $3 WHERE account_id = $1 AND id = $2`, u.AccountID, u.ID, hash)
+	return s.in(ctx, u, func(tx *sqlx.Tx) error { return setHashTx(ctx, tx, u, hash) })
+}
+
+// setHashTx stores the hash of a new password.
+func setHashTx(ctx context.Context, tx *sqlx.Tx, u User, hash string) error {
+	return changed(tx.ExecContext(ctx, `UPDATE `+u.table()+` SET password_hash = $3 WHERE `+u.match(), u.AccountID, u.ID, hash))
+}
+
+// table and match find the row of a user, or of one of the operator's people: $1 is the
+// account and $2 the id in both.
+func (u User) table() string {
+	if u.AccountID == 0 {
+		return "operators"
+	}
+	return "users"
+}
+
+func (u User) match() string {
+	if u.AccountID == 0 {
+		return "CAST($1 AS bigint) = 0 AND id = $2"
+	}
+	return "account_id = $1 AND id = $2"
+}
+
+// in runs fn in a transaction of the owner's pool, bound to the user's account if there
+// is one, so that what somebody changes is audited.
+func (s *Store) in(ctx context.Context, u User, fn func(tx *sqlx.Tx) error) error {
+	if u.AccountID == 0 {
+		return migrations.InTx(ctx, s.db, fn)
+	}
+	return migrations.InAccount(ctx, s.db, u.AccountID, fn)
+}
+
+// changed tells a statement that changed a row from one that found none, ErrNotFound.
+func changed(res sql.Result, err error) error {
 	if err != nil {
-		return fmt.Errorf("set password: %w", err)
+		return fmt.Errorf("change user: %w", err)
 	}
 	if rows, err := res.RowsAffected(); err != nil || rows == 0 {
 		return errors.Join(ErrNotFound, err)
@@ -238,20 +341,34 @@ func (s *Store) countAttempt(ctx context.Context, bucket string, limit int, now 
 	return nil
 }
 
-// Sweep removes counters that no longer count. Call it now and then.
+// Sweep removes what no longer counts: counters, links that were never followed,
+// sessions nobody came back to. Call it now and then.
 func (s *Store) Sweep(ctx context.Context) error {
-	_, err := s.db.ExecContext(ctx, `DELETE FROM login_attempts WHERE since < $1`, s.now().Add(-failureWindow))
-	if err != nil {
-		return fmt.Errorf("sweep login attempts: %w", err)
+	now := s.now()
+	for _, sweep := range []struct {
+		what, query string
+		before      time.Time
+	}{
+		{"login attempts", `DELETE FROM login_attempts WHERE since < $1`, now.Add(-failureWindow)},
+		{"sign-ups", `DELETE FROM signups WHERE expires_at <= $1`, now},
+		{"links", `DELETE FROM link_tokens WHERE expires_at <= $1`, now},
+		{"sessions", `DELETE FROM user_sessions WHERE seen_at < $1`, now.Add(-SessionIdle)},
+		{"operators' sessions", `DELETE FROM operator_sessions WHERE seen_at < $1`, now.Add(-SessionIdle)},
+	} {
+		if _, err := s.db.ExecContext(ctx, sweep.query, sweep.before); err != nil {
+			return fmt.Errorf("sweep %s: %w", sweep.what, err)
+		}
 	}
 	return nil
 }
 
-// ByEmail finds the user an address belongs to; ErrNotFound if none does.
+// ByEmail finds the user an address belongs to, a clinic's or the operator's;
+// ErrNotFound if none does.
 func (s *Store) ByEmail(ctx context.Context, email string) (User, error) {
 	var u User
 	err := s.db.GetContext(ctx, &u,
-		`SELECT `+userColumns+` FROM logins l JOIN users u ON u.account_id = l.account_id AND u.id = l.user_id WHERE l.email = $1`, normalEmail(email))
+		`SELECT `+userColumns+` FROM logins l JOIN users u ON u.account_id = l.account_id AND u.id = l.user_id WHERE l.email = $1
+		UNION ALL SELECT `+operatorColumns+` FROM operators o WHERE o.email = $1 LIMIT 1`, normalEmail(email))
 	if errors.Is(err, sql.ErrNoRows) {
 		return User{}, ErrNotFound
 	}
@@ -259,21 +376,6 @@ func (s *Store) ByEmail(ctx context.Context, email string) (User, error) {
 		return User{}, fmt.Errorf("look up user: %w", err)
 	}
 	return u, nil
-}
-
-// GetTx reads the account and user a session belongs to, as the web role.
-// ErrNotFound when either is gone.
-func GetTx(ctx context.Context, tx *sqlx.Tx, account, user int64) (a Account, u User, err error) {
-	if err = tx.GetContext(ctx, &a, `SELECT `+accountColumns+` FROM accounts a WHERE a.account_id = $1`, account); err == nil {
-		err = tx.GetContext(ctx, &u, `SELECT `+userColumns+` FROM users u WHERE u.account_id = $1 AND u.id = $2`, account, user)
-	}
-	if errors.Is(err, sql.ErrNoRows) {
-		return a, u, ErrNotFound
-	}
-	if err != nil {
-		return a, u, fmt.Errorf("read account and user: %w", err)
-	}
-	return a, u, nil
 }
 
 // SetLanguageTx remembers the language a user reads; "" = as the browser asks.

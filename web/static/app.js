@@ -70,6 +70,47 @@
   // [data-autosubmit]: a filter that applies itself.
   document.addEventListener("change", (e) => { if (e.target.matches("[data-autosubmit]")) e.target.form.requestSubmit(); });
 
+  // [data-passkey="get|create"]: asks the device for a passkey, or to make one.
+  const bytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
+  const text = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+  const post = async (url, body) => {
+    const answer = await fetch(url, { method: "POST", body: body && JSON.stringify(body), credentials: "same-origin",
+      headers: { "Content-Type": "application/json", "X-Fragment": "1" } });
+    if (answer.status === 401) { location.reload(); return {}; }
+    return answer.headers.get("Content-Type") === "application/json" ? answer.json() : { problem: answer.statusText };
+  };
+  for (const box of document.querySelectorAll("[data-passkey]")) {
+    if (!window.PublicKeyCredential || /^[\d.]+$|:/.test(location.hostname)) continue; // bound to names, never to numbers
+    box.hidden = false;
+    const make = box.dataset.passkey === "create", base = make ? "/profile/passkeys" : "/login/passkey";
+    const button = box.querySelector("button"), trouble = box.querySelector("[role=alert]");
+    button.addEventListener("click", async () => {
+      button.disabled = true;
+      trouble.hidden = true;
+      try {
+        const { publicKey, problem } = await post(base + "/begin");
+        if (!publicKey) throw new Error(problem);
+        publicKey.challenge = bytes(publicKey.challenge);
+        for (const c of [...(publicKey.allowCredentials || []), ...(publicKey.excludeCredentials || [])]) c.id = bytes(c.id);
+        if (make) publicKey.user.id = bytes(publicKey.user.id);
+        const made = await (make ? navigator.credentials.create({ publicKey }) : navigator.credentials.get({ publicKey }));
+        const r = made.response, response = { clientDataJSON: text(r.clientDataJSON) };
+        for (const part of ["attestationObject", "authenticatorData", "signature", "userHandle"]) if (r[part]) response[part] = text(r[part]);
+        if (r.getTransports) response.transports = r.getTransports();
+        const about = new URLSearchParams({ next: box.dataset.next || "", name: box.querySelector("input")?.value || "" });
+        const done = await post(`${base}?${about}`, { id: made.id, rawId: text(made.rawId), type: made.type, response, clientExtensionResults: made.getClientExtensionResults() });
+        if (!done.next) throw new Error(done.problem);
+        location.assign(done.next);
+      } catch (e) {
+        if (e.name !== "NotAllowedError" && e.name !== "AbortError") { // whoever closes the device's window knows it
+          trouble.textContent = e.message;
+          trouble.hidden = false;
+        }
+        button.disabled = false;
+      }
+    });
+  }
+
   // [data-shows="id" value]: a select that shows the group matching its value.
   const groups = (select) => {
     for (const g of document.querySelectorAll(`[data-shown-by="${select.id}"]`)) {

@@ -1,0 +1,126 @@
+package accounts
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+)
+
+// totpContext binds a sealed secret to its owner, so that a row can't be copied to another.
+func totpContext(u User) string { return fmt.Sprintf("totp/%d/%d", u.AccountID, u.ID) }
+
+// SealDraft seals a secret that no code has confirmed yet, to lie in the browser's session.
+func (s *Store) SealDraft(u User, secret string) ([]byte, error) {
+	sealed, err := s.cfg.Sealer.Seal([]byte(secret), "draft/"+totpContext(u))
+	if err != nil {
+		return nil, fmt.Errorf("seal second factor: %w", err)
+	}
+	return sealed, nil
+}
+
+// OpenDraft opens what SealDraft sealed for the same user.
+func (s *Store) OpenDraft(u User, sealed []byte) (string, error) {
+	secret, err := s.cfg.Sealer.Open(sealed, "draft/"+totpContext(u))
+	if err != nil {
+		return "", fmt.Errorf("open second factor: %w", err)
+	}
+	return string(secret), nil
+}
+
+// EnableTOTP turns the second factor on once code shows that the app has the secret. The
+// recovery codes are shown once; what is kept are hashes. ErrBadCode if code is wrong.
+func (s *Store) EnableTOTP(ctx context.Context, u User, secret, code string) (recovery []string, err error) {
+	step, ok := matchTOTP(secret, code, s.now(), 0)
+	if !ok {
+		return nil, ErrBadCode
+	}
+	sealed, err := s.cfg.Sealer.Seal([]byte(secret), totpContext(u))
+	if err != nil {
+		return nil, fmt.Errorf("seal second factor: %w", err)
+	}
+	recovery, hashes := newRecovery()
+	err = s.in(ctx, u, func(tx *sqlx.Tx) error {
+		return changed(tx.ExecContext(ctx, `UPDATE `+u.table()+` SET sealed_totp = $3, totp_step = $4, recovery_hashes = $5 WHERE `+u.match(),
+			u.AccountID, u.ID, sealed, step, pq.ByteaArray(hashes)))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return recovery, nil
+}
+
+// DisableTOTP turns the second factor off.
+func (s *Store) DisableTOTP(ctx context.Context, u User) error {
+	return s.in(ctx, u, func(tx *sqlx.Tx) error {
+		return changed(tx.ExecContext(ctx, `UPDATE `+u.table()+` SET sealed_totp = NULL, totp_step = 0, recovery_hashes = '{}' WHERE `+u.match(), u.AccountID, u.ID))
+	})
+}
+
+// RenewRecovery replaces the recovery codes.
+func (s *Store) RenewRecovery(ctx context.Context, u User) (recovery []string, err error) {
+	recovery, hashes := newRecovery()
+	err = s.in(ctx, u, func(tx *sqlx.Tx) error {
+		return changed(tx.ExecContext(ctx, `UPDATE `+u.table()+` SET recovery_hashes = $3 WHERE `+u.match()+` AND sealed_totp IS NOT NULL`, u.AccountID, u.ID, pq.ByteaArray(hashes)))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return recovery, nil
+}
+
+// CheckSecond takes a code of the app or a recovery code after the password was right;
+// neither is taken twice. It returns how: "totp" or "recovery". Else ErrBadCode, or a
+// *TooManyAttempts after five wrong ones.
+func (s *Store) CheckSecond(ctx context.Context, u User, code string) (method string, err error) {
+	bucket := s.bucket("code", strconv.FormatInt(u.AccountID, 10)+"/"+strconv.FormatInt(u.ID, 10))
+	if err := s.countAttempt(ctx, bucket, maxCodeGuesses, s.now()); err != nil {
+		return "", err
+	}
+	err = s.in(ctx, u, func(tx *sqlx.Tx) error {
+		var row struct {
+			Sealed []byte `db:"sealed_totp"`
+			Step   int64  `db:"totp_step"`
+		}
+		if err := tx.GetContext(ctx, &row, `SELECT sealed_totp, totp_step FROM `+u.table()+` WHERE `+u.match()+` FOR UPDATE`, u.AccountID, u.ID); err != nil {
+			return fmt.Errorf("read second factor: %w", err)
+		}
+		if row.Sealed == nil {
+			return ErrBadCode
+		}
+		secret, err := s.cfg.Sealer.Open(row.Sealed, totpContext(u))
+		if err != nil {
+			return fmt.Errorf("open second factor: %w", err)
+		}
+		if step, ok := matchTOTP(string(secret), code, s.now(), row.Step); ok {
+			method = "totp"
+			return changed(tx.ExecContext(ctx, `UPDATE `+u.table()+` SET totp_step = $3 WHERE `+u.match(), u.AccountID, u.ID, step))
+		}
+		method = "recovery"
+		res, err := tx.ExecContext(ctx, `UPDATE `+u.table()+` SET recovery_hashes = array_remove(recovery_hashes, $3) WHERE `+u.match()+` AND $3 = ANY (recovery_hashes)`,
+			u.AccountID, u.ID, hashToken(normalRecovery(code)))
+		if err != nil {
+			return fmt.Errorf("use recovery code: %w", err)
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			return ErrBadCode
+		}
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	if _, err := s.db.ExecContext(ctx, `DELETE FROM login_attempts WHERE bucket = $1`, bucket); err != nil {
+		return "", fmt.Errorf("forget failures: %w", err)
+	}
+	return method, nil
+}
+
+// CheckPassword asks again for the password of somebody logged in, before something that
+// a person at an unlocked screen must not do. ErrBadLogin if it is wrong.
+func (s *Store) CheckPassword(ctx context.Context, u User, password, client string) error {
+	_, err := s.Login(ctx, u.Email, password, client)
+	return err
+}
