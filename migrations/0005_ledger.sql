@@ -209,6 +209,7 @@ CREATE TABLE credit_lots (
     priority   smallint NOT NULL,                                   -- lower is used first
     granted_on date NOT NULL,                                       -- in accounts.zone
     expires_on date,                                                -- first day it is of no use; NULL = a year without a text
+    ended_on   date,                                                -- it was of no use any more from here on; nothing revives it
     grant_key  text NOT NULL,
     PRIMARY KEY (account_id, id),
     UNIQUE (account_id, grant_key)
@@ -292,10 +293,11 @@ GRANT SELECT ON ledger_accounts, packages, sms_gifts, sms_tariffs TO rappel_web,
 GRANT SELECT ON ledger_balances, credit_usage TO rappel_web, rappel_operator;
 GRANT SELECT, INSERT ON ledger_tx, ledger_entries TO rappel_web, rappel_operator;
 GRANT SELECT, INSERT, UPDATE ON credit_accounts TO rappel_web, rappel_operator;
-GRANT SELECT ON credit_lots TO rappel_web;
+GRANT SELECT, UPDATE (ended_on) ON credit_lots TO rappel_web;
 GRANT SELECT, INSERT ON credit_lots TO rappel_operator;
 GRANT SELECT, INSERT, DELETE ON credit_holds TO rappel_web;
-GRANT SELECT, INSERT ON credit_settlements TO rappel_web;
+GRANT SELECT, INSERT, DELETE ON credit_settlements TO rappel_web;
+GRANT INSERT, UPDATE ON credit_usage TO rappel_web;
 GRANT INSERT, UPDATE ON packages, sms_gifts, sms_tariffs TO rappel_operator;
 GRANT SELECT, INSERT, UPDATE ON due TO rappel_operator;
 

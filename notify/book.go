@@ -21,10 +21,11 @@ type book struct {
 	statements *statements     // nil: prepares nothing
 	perSegment map[string]bool // of the carriers known: whether each segment has an id
 	count      func(carrier string, to Status, n int)
+	meter      Meter // nil: nothing is charged
 }
 
 func newBook(cfg Config, s *statements) *book {
-	return &book{observer: cfg.Observer, log: cfg.Log, statements: s, perSegment: perSegment(cfg.Carriers), count: cfg.Count}
+	return &book{observer: cfg.Observer, log: cfg.Log, statements: s, perSegment: perSegment(cfg.Carriers), count: cfg.Count, meter: cfg.Meter}
 }
 
 // tally counts statuses, when somebody wants to know.

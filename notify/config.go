@@ -20,6 +20,7 @@ type Config struct {
 	Gate     Gate             // nil: nothing is ever stale
 	Window   Window           // nil: marketing may go at any hour
 	Observer Observer         // nil: nobody listens
+	Meter    Meter            // the Policy's; nil: nothing is charged
 	Outbox   *Outbox          // Desk: confirms opt-outs by it; nil: they aren't confirmed
 	// Flights joins the Dispatcher and the Desk of a process; give both the same. nil: they
 	// know nothing of each other, which costs speed only.

@@ -20,6 +20,8 @@
 //     from them for a message: its sender, its suffix, its hour.
 //   - A suffix is what marketing says at its end about refusing further texts.
 //   - A held message waits for somebody's decision instead of a time, outside the queue.
+//   - A [Meter] prices messages, sets their credit aside when they are queued, and hears in
+//     the transaction of their end, or of their acceptance, what becomes of it.
 //
 // # A message's way
 //
@@ -185,6 +187,14 @@
 //     at again each minute (due work of kind "held") and not only on a word.
 //   - Every reason a message is held for has a row of its own, so that they are settled in
 //     any order. Credit is asked for last: nobody's is set aside for what may never go.
+//   - Credit ends where a status is written that ends it: accepted (paid), final without
+//     that, withdrawn or stale (given back). What a receipt says later changes nothing about
+//     it. A message in doubt keeps its credit until it is decided, and a second try of it
+//     costs nothing.
+//   - The price is fixed by the tariff of the instant a message is asked for, and stored with
+//     it, since it can wait for days: for its time, a review, or credit.
+//   - What waits for credit goes in the order in which it expires, everything else in the
+//     order in which it was held.
 //   - The row in sent is locked before those in held, by whoever releases, withdraws or
 //     opts out: so whoever comes second sees the first.
 //   - A confirmation of an opt-out is told by its origin. Nobody but the Outbox can give a

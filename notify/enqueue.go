@@ -21,8 +21,9 @@ const dueKind = "dispatch"
 type draft struct {
 	*NewMessage
 	decision
-	link string
-	out  Enqueued
+	link  string
+	price Price
+	out   Enqueued
 }
 
 // draftKey is what a caller knows a message by.
@@ -62,6 +63,9 @@ func (o *Outbox) enqueueAllTx(ctx context.Context, tx *sqlx.Tx, ms []NewMessage)
 		if err := drafts[i].render(); err != nil {
 			return nil, fmt.Errorf("enqueue message %d of %d: %w", i+1, len(ms), err)
 		}
+	}
+	if err := o.priceTx(ctx, tx, drafts); err != nil {
+		return nil, fmt.Errorf("enqueue %d messages: %w", len(ms), err)
 	}
 	if err := o.storeTx(ctx, tx, drafts, now); err != nil {
 		return nil, fmt.Errorf("enqueue %d messages: %w", len(ms), err)
@@ -142,7 +146,7 @@ func (d *draft) render() error {
 // storeTx writes the drafts: those that go straight into the queue in one statement, the
 // few others by and by.
 func (o *Outbox) storeTx(ctx context.Context, tx *sqlx.Tx, drafts []draft, now time.Time) error {
-	metered := o.policy != nil && o.policy.cfg.Meter != nil
+	metered := o.meter() != nil
 	first := make(map[draftKey]*draft, len(drafts))
 	var plain, other []*draft
 	for i := range drafts {
@@ -151,7 +155,7 @@ func (o *Outbox) storeTx(ctx context.Context, tx *sqlx.Tx, drafts []draft, now t
 			continue // the second of two in one call is a duplicate of the first
 		}
 		first[d.key()] = d
-		if d.plain() && !metered {
+		if d.plain() && !metered { // metered, it is queued once it is paid for
 			plain = append(plain, d)
 		} else {
 			other = append(other, d)

@@ -13,8 +13,9 @@ import (
 	"rappel/migrations/due"
 )
 
-// heldKind is the kind of due work Holds leases: something held may have to end, or to go.
-const heldKind = "held"
+// DueHeld is the kind of due work Holds leases: something held may have to end, or to go.
+// Whoever adds credit raises it.
+const DueHeld = "held"
 
 // recheck is how soon held messages are looked at again though nobody said that anything
 // changed: a process that decided by what it read seconds before may have held one just
@@ -58,7 +59,7 @@ func holdTx(ctx context.Context, tx *sqlx.Tx, rows []heldRow, now time.Time) err
 		pq.Array(accounts), pq.Array(ids), pq.Array(reasons), pq.Array(countries), pq.Array(senders), timestamps(since), timestamps(expires)); err != nil {
 		return fmt.Errorf("hold %d messages: %w", n, err)
 	}
-	return due.RaiseAll(ctx, tx, heldKind, slices.Collect(maps.Keys(of)), next)
+	return due.RaiseAll(ctx, tx, DueHeld, slices.Collect(maps.Keys(of)), next)
 }
 
 // queueing is a message on its way into the queue.
@@ -144,8 +145,7 @@ func (o *Outbox) placeTx(ctx context.Context, tx *sqlx.Tx, drafts []*draft, now 
 	for _, account := range slices.Sorted(maps.Keys(free)) {
 		charges := make([]Charge, len(free[account]))
 		for i, d := range free[account] {
-			charges[i] = Charge{MessageID: d.out.ID, Kind: d.Kind, Origin: d.Origin, Country: d.country, Encoding: d.out.Encoding,
-				Segments: d.out.Segments, Units: d.out.Units, Owed: d.Origin == OriginOptOut}
+			charges[i] = d.charge()
 		}
 		uncovered, err := o.policy.chargeTx(ctx, tx, account, charges)
 		if err != nil {

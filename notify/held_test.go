@@ -265,7 +265,7 @@ func TestHeld_endsWithoutARelease(t *testing.T) {
 	}
 	w.wantStatus(withdrawn, notify.NotSent, notify.ReasonWithdrawn)
 	w.inAccount(1, func(tx *sqlx.Tx) error {
-		n, err := notify.OptOutTx(context.Background(), tx, 1, "+41791234568", notify.SourceStaff, w.clock.Now())
+		n, err := w.outbox.OptOutTx(context.Background(), tx, notify.OptOut{AccountID: 1, Recipient: "+41791234568", Source: notify.SourceStaff}, w.clock.Now())
 		if n != 1 {
 			t.Errorf("the opt-out withdrew %d messages, want 1", n)
 		}
@@ -322,11 +322,31 @@ func TestHeld_byOldSettings(t *testing.T) {
 	}
 }
 
-// purse is a Meter with a balance in segments.
+// purse is a Meter with a balance, where a segment costs three credits.
 type purse struct {
 	mu      sync.Mutex
 	balance int
 	asked   []notify.Charge
+	settled map[notify.MessageRef]string
+}
+
+func (p *purse) PriceTx(_ context.Context, _ sqlx.QueryerContext, charges []notify.Charge) (prices []notify.Price, err error) {
+	for _, c := range charges {
+		prices = append(prices, notify.Price{TariffID: 5, Credits: 3 * c.Segments})
+	}
+	return prices, nil
+}
+
+func (p *purse) SettleTx(_ context.Context, _ *sqlx.Tx, all []notify.Settlement) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.settled == nil {
+		p.settled = map[notify.MessageRef]string{}
+	}
+	for _, s := range all {
+		p.settled[s.MessageRef] += fmt.Sprintf("captured %t;", s.Captured)
+	}
+	return nil
 }
 
 func (p *purse) HoldTx(_ context.Context, _ *sqlx.Tx, _ int64, charges []notify.Charge) (uncovered []int64, err error) {
@@ -334,11 +354,11 @@ func (p *purse) HoldTx(_ context.Context, _ *sqlx.Tx, _ int64, charges []notify.
 	defer p.mu.Unlock()
 	p.asked = append(p.asked, charges...)
 	for _, c := range charges {
-		if p.balance < c.Segments && !c.Owed {
+		if p.balance < c.Credits && !c.Owed {
 			uncovered = append(uncovered, c.MessageID)
 			continue
 		}
-		p.balance -= c.Segments
+		p.balance -= c.Credits
 	}
 	return uncovered, nil
 }
@@ -346,7 +366,7 @@ func (p *purse) HoldTx(_ context.Context, _ *sqlx.Tx, _ int64, charges []notify.
 // Without credit, messages wait; with some, as many go as it covers.
 func TestCredit(t *testing.T) {
 	t.Parallel()
-	p := &purse{balance: 3}
+	p := &purse{balance: 9}
 	w := newPolicied(t, func(c *notify.PolicyConfig) { c.Meter = p })
 	var refs []notify.MessageRef
 	var told []notify.Reason
@@ -357,7 +377,7 @@ func TestCredit(t *testing.T) {
 	if diff := cmp.Diff([]notify.Reason{"", notify.ReasonCredit, "", notify.ReasonCredit}, told); diff != "" {
 		t.Fatalf("told (-want +got):\n%s", diff)
 	}
-	if c := p.asked[0]; c.MessageID != refs[0].ID || c.Country != "CH" || c.Segments != 2 || c.Units != 300 || c.Kind != notify.Notification {
+	if c := p.asked[0]; c.MessageID != refs[0].ID || c.Country != "CH" || c.Segments != 2 || c.Units != 300 || c.Kind != notify.Notification || c.Price != (notify.Price{TariffID: 5, Credits: 6}) {
 		t.Errorf("asked %+v", c)
 	}
 	release := func() (n int, more bool) {
@@ -371,19 +391,22 @@ func TestCredit(t *testing.T) {
 	if n, more := release(); n != 0 || more {
 		t.Errorf("without credit: %d released", n)
 	}
-	p.balance = 2
+	p.balance = 5
 	if n, _ := release(); n != 1 {
 		t.Errorf("credit for one: %d released", n)
 	}
-	w.wantStatus(refs[3], notify.NotSent, notify.ReasonCredit)
-	p.balance = 1
+	w.wantStatus(refs[1], notify.NotSent, notify.ReasonCredit)
+	p.balance = 6
 	w.clock.Add(time.Minute)
 	w.settle() // nobody said that there is credit
 	w.wantHeld(0)
-	w.tick(w.dispatcher(nil))
+	w.tick(w.dispatcher(func(c *notify.Config) { c.Meter = p }))
 	for _, ref := range refs {
 		if n := w.carrier.times(ref); n != 1 {
 			t.Errorf("message %d sent %d times", ref.ID, n)
+		}
+		if got := p.settled[ref]; got != "captured true;" {
+			t.Errorf("message %d: %q", ref.ID, got)
 		}
 	}
 	// What a review releases has to be paid for, too.
@@ -432,7 +455,7 @@ func TestRelease_races(t *testing.T) {
 	wg.Go(func() {
 		for i := range n / 8 {
 			errs <- migrations.InAccount(ctx, w.db, 1, func(tx *sqlx.Tx) error {
-				_, err := notify.OptOutTx(ctx, tx, 1, fmt.Sprintf("+4179123%04d", 4*i), notify.SourceStaff, w.clock.Now())
+				_, err := w.outbox.OptOutTx(ctx, tx, notify.OptOut{AccountID: 1, Recipient: fmt.Sprintf("+4179123%04d", 4*i), Source: notify.SourceStaff}, w.clock.Now())
 				return err
 			})
 		}

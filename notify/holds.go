@@ -59,7 +59,8 @@ type Held struct {
 
 const heldBatch = 1000
 
-// lockTx locks what s selects, the longest held first, and returns it. A message that
+// lockTx locks what s selects and returns it: the longest held first, or of what waits for
+// credit what expires first, as the soonest appointment does. A message that
 // somebody is withdrawing isn't among it: its row in sent is what withdrawals, releases
 // and turn-downs wait for each other at.
 //
@@ -72,7 +73,7 @@ func (h *Holds) lockTx(ctx context.Context, tx *sqlx.Tx, s Held, where string, a
 	args = append([]any{s.AccountID, s.Reason, s.Country, s.Sender, limit}, args...)
 	if err := tx.SelectContext(ctx, &rows, `SELECT h.account_id AS accountid, h.message_id AS id, h.reason, h.country, h.sender, h.since, h.expires_at FROM held h
 		WHERE h.account_id = $1 AND ($2 = '' OR h.reason = $2) AND ($3 = '' OR h.country = $3) AND ($4 = '' OR lower(h.sender) = lower($4)) `+where+`
-		ORDER BY h.since, h.message_id LIMIT $5`, args...); err != nil {
+		ORDER BY CASE WHEN $2 = 'credit' THEN h.expires_at END, h.since, h.message_id LIMIT $5`, args...); err != nil {
 		return nil, nil, false, fmt.Errorf("look for held messages: %w", err)
 	}
 	if len(rows) == 0 {
@@ -141,8 +142,10 @@ func (h *Holds) release(ctx context.Context, tx *sqlx.Tx, s Held, rows []heldRow
 		return 0, err
 	}
 	var charges []Charge
-	for _, f := range free {
-		charges = append(charges, f.charge)
+	for _, r := range rows { // in their order, since it says who gets what there is
+		if i := slices.IndexFunc(free, func(f freed) bool { return f.ID == r.ID }); i >= 0 {
+			charges = append(charges, free[i].charge)
+		}
 	}
 	uncovered, err := h.cfg.Policy.chargeTx(ctx, tx, s.AccountID, charges)
 	if err != nil {
@@ -210,8 +213,11 @@ func (h *Holds) freeTx(ctx context.Context, tx *sqlx.Tx, account int64, ids []in
 		Segments  int              `db:"segments"`
 		Units     int              `db:"units"`
 		SendAt    time.Time        `db:"send_at"`
+		TariffID  int64            `db:"tariff_id"`
+		Credits   int              `db:"credits"`
 	}
-	if err := tx.SelectContext(ctx, &rows, `SELECT m.id, m.kind, m.origin, m.recipient, m.encoding, m.segments, m.units, m.send_at FROM messages m
+	if err := tx.SelectContext(ctx, &rows, `SELECT m.id, m.kind, m.origin, m.recipient, m.encoding, m.segments, m.units, m.send_at,
+		COALESCE(m.tariff_id, 0) AS tariff_id, COALESCE(m.credits, 0) AS credits FROM messages m
 		WHERE m.account_id = $1 AND m.id = ANY (CAST($2 AS bigint[])) ORDER BY m.id`, account, pq.Array(ids)); err != nil {
 		return nil, fmt.Errorf("read held messages: %w", err)
 	}
@@ -231,7 +237,7 @@ func (h *Holds) freeTx(ctx context.Context, tx *sqlx.Tx, account int64, ids []in
 			}
 		}
 		out[i] = freed{queueing{MessageRef{account, r.ID}, r.Kind, at}, Charge{MessageID: r.ID, Kind: r.Kind, Origin: r.Origin, Country: country, Encoding: r.Encoding,
-			Segments: r.Segments, Units: r.Units, Owed: r.Origin == OriginOptOut}}
+			Segments: r.Segments, Units: r.Units, Owed: r.Origin == OriginOptOut, Price: Price{r.TariffID, r.Credits}}}
 	}
 	return out, nil
 }
@@ -410,7 +416,7 @@ const leaseHeld = time.Minute
 func (h *Holds) Tick(ctx context.Context) (worked int, err error) {
 	owner := due.NewOwner()
 	for ctx.Err() == nil {
-		accounts, e := due.Lease(ctx, h.cfg.DB, heldKind, owner, h.cfg.Now(), 1, leaseHeld)
+		accounts, e := due.Lease(ctx, h.cfg.DB, DueHeld, owner, h.cfg.Now(), 1, leaseHeld)
 		if e != nil || len(accounts) == 0 {
 			if err == nil {
 				err = e
@@ -437,7 +443,7 @@ func (h *Holds) settle(ctx context.Context, owner string, account int64) error {
 		next = now.Add(recheck)
 		err = fmt.Errorf("settle what account %d holds: %w", account, err)
 	}
-	if e := due.Release(context.WithoutCancel(ctx), h.cfg.DB, heldKind, owner, account, next); e != nil && err == nil {
+	if e := due.Release(context.WithoutCancel(ctx), h.cfg.DB, DueHeld, owner, account, next); e != nil && err == nil {
 		err = e
 	}
 	return err

@@ -42,7 +42,7 @@ func insertTx(ctx context.Context, tx *sqlx.Tx, drafts []*draft, enqueue bool, b
 
 // messageValues is what is inserted of a message beside its id and the time it is added.
 var messageValues = []string{"account_id", "kind", "reference", "origin", "origin_id", "recipient", "sender", "body",
-	"encoding", "segments", "units", "send_at", "expires_at", "fresh_until"}
+	"encoding", "segments", "units", "send_at", "expires_at", "fresh_until", "tariff_id", "credits"}
 
 // insertNewTx adds drafts of which none is known; if one is, it fails with an error that
 // conflicts. That none is known makes it a statement without a look at each row before and
@@ -117,12 +117,14 @@ func draftColumns(drafts []*draft) *columns {
 	account, kind, originID := make([]int64, n), make([]int64, n), make([]int64, n)
 	reference, origin, recipient, sender, body := make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n)
 	encoding, segments, units := make([]int64, n), make([]int64, n), make([]int64, n)
+	tariffs, credits := make([]int64, n), make([]int64, n)
 	sendAt, expires, fresh := make([]time.Time, n), make([]time.Time, n), make([]*time.Time, n)
 	for i, d := range drafts {
 		account[i], kind[i], originID[i] = d.AccountID, int64(d.Kind), d.OriginID
 		reference[i], origin[i], recipient[i], sender[i], body[i] = d.Reference, string(d.Origin), d.Recipient, d.out.Sender, d.out.Body
 		encoding[i], segments[i], units[i] = int64(d.out.Encoding), int64(d.out.Segments), int64(d.out.Units)
 		sendAt[i], expires[i] = d.sendAt, d.Expires
+		tariffs[i], credits[i] = d.price.TariffID, int64(d.price.Credits)
 		if !d.FreshUntil.IsZero() {
 			fresh[i] = &d.FreshUntil
 		}
@@ -142,5 +144,10 @@ func draftColumns(drafts []*draft) *columns {
 	c.times("send_at", sendAt)
 	c.times("expires_at", expires)
 	c.optionalTimes("fresh_until", fresh)
+	c.numbers("tariff_id", "bigint", tariffs)
+	c.numbers("credits", "int", credits)
+	for _, name := range []string{"tariff_id", "credits"} { // 0: never priced
+		c.exprs[name] = "NULLIF(" + c.exprs[name] + ", 0)"
+	}
 	return c
 }

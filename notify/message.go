@@ -55,6 +55,7 @@ type Enqueued struct {
 	Segments  int
 	Encoding  segment.Encoding
 	Units     int       // septets or UTF-16 code units
+	Credits   int       // what it costs once a carrier takes it; 0 = nobody counts
 	Body      string    // as it will be sent, with suffix and after smart encoding
 	Suffix    string    // what was put behind the text, "" = nothing
 	Sender    string    // as it will be sent, which may be the account's number

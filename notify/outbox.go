@@ -84,7 +84,7 @@ func (o *Outbox) WithdrawTx(ctx context.Context, tx *sqlx.Tx, ref MessageRef, wh
 	if reason = rows[0]; reason == ReasonWithdrawn || reason == ReasonStale {
 		return true, nil
 	}
-	done, err := withdrawQueuedTx(ctx, tx, ref.AccountID, []int64{ref.ID}, NotSent, ReasonWithdrawn, why, now)
+	done, err := o.book().withdrawQueuedTx(ctx, tx, ref.AccountID, []int64{ref.ID}, NotSent, ReasonWithdrawn, why, now)
 	if err != nil {
 		return false, err
 	}
@@ -125,13 +125,20 @@ told AS (
     RETURNING e.message_id)
 SELECT message_id FROM told`
 
+// book is what the outbox writes with.
+func (o *Outbox) book() *book { return &book{meter: o.meter()} }
+
 // withdrawQueuedTx takes those of ids that still are in the queue, or held back from it, out
-// of it, gives them status and reason, and returns them.
-func withdrawQueuedTx(ctx context.Context, tx *sqlx.Tx, account int64, ids []int64, status Status, reason Reason, why string, now time.Time) ([]int64, error) {
+// of it, gives them status and reason and their credit back, and returns them.
+func (b *book) withdrawQueuedTx(ctx context.Context, tx *sqlx.Tx, account int64, ids []int64, status Status, reason Reason, why string, now time.Time) ([]int64, error) {
 	var gone []int64
 	err := tx.SelectContext(ctx, &gone, withdrawQueued, account, pq.Array(ids), status, reason, why, now, WhatWithdrawn)
 	if err != nil {
 		return nil, fmt.Errorf("withdraw %d messages: %w", len(ids), err)
 	}
-	return gone, nil
+	back := make([]Settlement, len(gone))
+	for i, id := range gone {
+		back[i] = Settlement{MessageRef: MessageRef{account, id}, At: now}
+	}
+	return gone, b.settleTx(ctx, tx, back)
 }

@@ -199,7 +199,7 @@ func TestOptOut_asTheWeb(t *testing.T) {
 	ctx, web := context.Background(), dbtest.Web(t, w.dsn)
 	ref := w.enqueue(nil)
 	err := migrations.InAccount(ctx, web, 1, func(tx *sqlx.Tx) error {
-		n, err := notify.OptOutTx(ctx, tx, 1, patient, notify.SourceStaff, epoch)
+		n, err := w.outbox.OptOutTx(ctx, tx, notify.OptOut{AccountID: 1, Recipient: patient, Source: notify.SourceStaff}, epoch)
 		if n != 1 {
 			t.Errorf("%d withdrawn, want 1", n)
 		}

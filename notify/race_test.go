@@ -77,7 +77,7 @@ func TestRace_withdrawals(t *testing.T) {
 					withdrawn[i], err = w.outbox.WithdrawTx(context.Background(), tx, ref, "cancelled", epoch)
 					return err
 				}
-				n, err := notify.OptOutTx(context.Background(), tx, 1, fmt.Sprintf("+417900000%02d", i), notify.SourcePage, epoch)
+				n, err := w.outbox.OptOutTx(context.Background(), tx, notify.OptOut{AccountID: 1, Recipient: fmt.Sprintf("+417900000%02d", i), Source: notify.SourcePage}, epoch)
 				optedOut[i] = n == 1
 				return err
 			})

@@ -196,9 +196,19 @@ func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, b *batch, done m
 	if err != nil {
 		return nil, err
 	}
+	settled := make([]Settlement, 0, len(first)+len(standings))
+	for _, st := range first {
+		settled = append(settled, Settlement{st.MessageRef, true, st.at})
+	}
 	for _, st := range standings {
-		if st.status != NotSent && written.has(st.MessageRef) {
+		if !written.has(st.MessageRef) {
+			continue
+		}
+		if st.status != NotSent {
 			d.book.tally(st.carrier, st.status, 1)
+		}
+		if over, captured := ends(st.status, st.reason); over {
+			settled = append(settled, Settlement{st.MessageRef, captured, st.at})
 		}
 	}
 	more, gone, err := d.requeueTx(ctx, tx, back, written, now)
@@ -206,6 +216,12 @@ func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, b *batch, done m
 		return nil, err
 	}
 	told = append(told, more...)
+	for _, ref := range slices.SortedFunc(maps.Keys(gone), MessageRef.compare) {
+		settled = append(settled, Settlement{MessageRef: ref, At: now})
+	}
+	if err := d.book.settleTx(ctx, tx, settled); err != nil {
+		return nil, err
+	}
 	if err := d.holdUnansweredTx(ctx, tx, b, unknown, now); err != nil {
 		return nil, err
 	}

@@ -27,6 +27,7 @@ type Entry struct {
 	Encoding   segment.Encoding `db:"encoding"`
 	Segments   int              `db:"segments"`
 	Units      int              `db:"units"`
+	Credits    *int             `db:"credits"` // its price once accepted; nil: never priced
 	SendAt     time.Time        `db:"send_at"`
 	Expires    time.Time        `db:"expires_at"`
 	CreatedAt  time.Time        `db:"created_at"`
@@ -68,7 +69,7 @@ type Store struct {
 func NewStore(db *sqlx.DB) *Store { return &Store{db: db, look: lookMost} }
 
 const entryColumns = `m.account_id, m.id, m.kind, m.reference, m.origin, m.origin_id, m.recipient, m.sender, m.body,
-	m.encoding, m.segments, m.units, m.send_at, m.expires_at, m.created_at,
+	m.encoding, m.segments, m.units, m.credits, m.send_at, m.expires_at, m.created_at,
 	COALESCE(s.status, 0) AS status, COALESCE(s.reason, '') AS reason, COALESCE(s.code, '') AS code,
 	COALESCE(s.carrier, '') AS carrier, COALESCE(s.attempts, 0) AS attempts, s.accepted_at,
 	COALESCE(s.status_at, m.created_at) AS status_at`

@@ -16,21 +16,13 @@ const (
 	SourceCarrier = "carrier" // the carrier refused: it keeps a list of its own
 )
 
-// OptOutTx stops all texts of account to recipient: none is submitted from here on, and
-// those queued or held end as NOT_ALLOWED at once. It returns how many those were. An
-// opt-out that stands already keeps its source. It works on either pool.
-//
-// It confirms nothing: see [Outbox.OptOutTx].
-func OptOutTx(ctx context.Context, tx *sqlx.Tx, account int64, recipient, source string, now time.Time) (withdrawn int, err error) {
-	return optOutTx(ctx, tx, &book{}, account, recipient, source, now)
-}
-
+// optOutTx stops all texts of account to recipient, and confirms nothing.
 func optOutTx(ctx context.Context, tx *sqlx.Tx, b *book, account int64, recipient, source string, now time.Time) (withdrawn int, err error) {
 	withdrawn, _, err = optOutOnceTx(ctx, tx, b, account, recipient, source, now)
 	return withdrawn, err
 }
 
-// optOutOnceTx is OptOutTx; first is false if the opt-out stood already.
+// optOutOnceTx is optOutTx; first is false if the opt-out stood already.
 func optOutOnceTx(ctx context.Context, tx *sqlx.Tx, b *book, account int64, recipient, source string, now time.Time) (withdrawn int, first bool, err error) {
 	res, err := tx.ExecContext(ctx, `INSERT INTO opt_outs (account_id, recipient, source, created_at) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (account_id, recipient) DO NOTHING`, account, recipient, source, now)
@@ -67,7 +59,7 @@ func withdrawAllTx(ctx context.Context, tx *sqlx.Tx, b *book, account int64, rec
 	if _, err := b.lockTx(ctx, tx, account, queued); err != nil {
 		return 0, err
 	}
-	gone, err := withdrawQueuedTx(ctx, tx, account, queued, NotAllowed, ReasonOptedOut, source, now)
+	gone, err := b.withdrawQueuedTx(ctx, tx, account, queued, NotAllowed, ReasonOptedOut, source, now)
 	if err != nil || b.observer == nil || len(gone) == 0 {
 		return len(gone), err
 	}
@@ -93,11 +85,14 @@ type OptOut struct {
 	To        string // reply: our number they wrote to
 }
 
-// OptOutTx is the package's OptOutTx, and confirms the opt-out by a last text where the
-// rules of the person's country want that: once for each opt-out, and only to those who
-// told us themselves.
+// OptOutTx stops all texts of an account to a recipient: none is submitted from here on, and
+// those queued or held end as NOT_ALLOWED at once. It returns how many those were. An
+// opt-out that stands already keeps its source. It works on either pool.
+//
+// It confirms the opt-out by a last text where the rules of the person's country want that:
+// once for each opt-out, and only to those who told us themselves.
 func (o *Outbox) OptOutTx(ctx context.Context, tx *sqlx.Tx, out OptOut, now time.Time) (withdrawn int, err error) {
-	withdrawn, first, err := optOutOnceTx(ctx, tx, &book{}, out.AccountID, out.Recipient, out.Source, now)
+	withdrawn, first, err := optOutOnceTx(ctx, tx, o.book(), out.AccountID, out.Recipient, out.Source, now)
 	if err != nil || !first {
 		return withdrawn, err
 	}

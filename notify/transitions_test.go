@@ -156,7 +156,7 @@ func (s *stage) later(d time.Duration) {
 func (s *stage) optOut() {
 	s.t.Helper()
 	if err := migrations.InAccount(context.Background(), s.db, 1, func(tx *sqlx.Tx) error {
-		_, err := notify.OptOutTx(context.Background(), tx, 1, patient, notify.SourcePage, s.clock.Now())
+		_, err := s.outbox.OptOutTx(context.Background(), tx, notify.OptOut{AccountID: 1, Recipient: patient, Source: notify.SourcePage}, s.clock.Now())
 		return err
 	}); err != nil {
 		s.t.Fatal(err)

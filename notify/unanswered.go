@@ -191,6 +191,11 @@ func (d *Dispatcher) decideTx(ctx context.Context, tx *sqlx.Tx, m doubt, found *
 	if st.status != NotSent {
 		d.book.tally(m.Carrier, st.status, 1)
 	}
+	if over, captured := ends(st.status, st.reason); over {
+		if err := d.book.settleTx(ctx, tx, []Settlement{{m.ref(), captured, now}}); err != nil {
+			return err
+		}
+	}
 	d.cfg.Log.WarnContext(ctx, "unanswered message decided", "account_id", m.AccountID, "message_id", m.ID, "carrier", m.Carrier, "what", string(what))
 	return d.book.observeTx(ctx, tx, []StatusChange{m.change(NotSent, st)})
 }
@@ -231,6 +236,9 @@ func (b *book) resolveTx(ctx context.Context, tx *sqlx.Tx, m doubt, ids []string
 	}
 	if written.has(m.ref()) {
 		b.tally(m.Carrier, Sent, 1)
+		if err := b.settleTx(ctx, tx, []Settlement{{m.ref(), true, now}}); err != nil {
+			return err
+		}
 		if err := b.observeTx(ctx, tx, []StatusChange{m.change(NotSent, st)}); err != nil {
 			return err
 		}

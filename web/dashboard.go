@@ -11,6 +11,7 @@ import (
 
 	"rappel/calendars"
 	"rappel/notify"
+	"rappel/notify/credits"
 	"rappel/reminders"
 )
 
@@ -285,6 +286,9 @@ func (r *request) troubles(f troubleFacts) []trouble {
 		}
 		if n.Dismissable() {
 			t.Mood, t.Dismiss = "warn", n.ID
+		}
+		if n.Kind == credits.NoticeLow {
+			t.Mood = "warn"
 		}
 		told[n.Subject] = !n.Dismissable() || told[n.Subject]
 		add(t, "Name", n.Name)

@@ -8,12 +8,14 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"rappel/calendars"
+	"rappel/notify/credits"
 	"rappel/reminders"
 )
 
 // noticeKinds are the notices the pages have words for. What rooms may open is the
 // closed set of their Notice constants; tests compare.
-var noticeKinds = []string{calendars.NoticeReconnect, calendars.NoticePaused, calendars.NoticeUnreachable, reminders.NoticeMissed}
+var noticeKinds = []string{calendars.NoticeReconnect, calendars.NoticePaused, calendars.NoticeUnreachable, reminders.NoticeMissed,
+	credits.NoticeLow, credits.NoticeOut}
 
 func (s *Server) noticeRoutes() []route {
 	return []route{{"POST /notices/{id}/dismiss", daily, s.noticeDismiss}}
@@ -24,7 +26,7 @@ func (v *view) Critical() []noticeRow {
 	var critical []noticeRow
 	for _, n := range v.Notices {
 		switch n.Kind {
-		case calendars.NoticeReconnect, calendars.NoticePaused, calendars.NoticeUnreachable:
+		case calendars.NoticeReconnect, calendars.NoticePaused, calendars.NoticeUnreachable, credits.NoticeOut:
 			critical = append(critical, n)
 		}
 	}
@@ -34,6 +36,8 @@ func (v *view) Critical() []noticeRow {
 // Href is where the cause of a notice is mended.
 func (n noticeRow) Href() string {
 	switch {
+	case n.Subject == credits.NoticeSubject:
+		return "/billing"
 	case n.Ref() == "":
 		return "/"
 	case n.Kind == calendars.NoticeReconnect:

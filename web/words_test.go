@@ -13,6 +13,7 @@ import (
 
 	"rappel/calendars"
 	"rappel/notify"
+	"rappel/notify/credits"
 	"rappel/notify/phone"
 	"rappel/reminders"
 	"rappel/web/accounts"
@@ -274,7 +275,7 @@ func TestWords_EveryCode(t *testing.T) {
 	for _, c := range untyped(t, "../reminders/lint.go", "Warn") {
 		need("advice." + c)
 	}
-	for _, c := range untyped(t, "../calendars/sink.go", "Notice") {
+	for _, c := range append(untyped(t, "../calendars/sink.go", "Notice"), credits.NoticeLow, credits.NoticeOut) {
 		if !slices.Contains(noticeKinds, c) {
 			t.Errorf("notice %s is opened but not shown", c)
 		}

@@ -26,6 +26,7 @@ import (
 	"rappel/notify/carriers/smsmode"
 	"rappel/notify/carriers/smsup"
 	"rappel/notify/carriers/twilio"
+	"rappel/notify/credits"
 	"rappel/notify/links"
 	"rappel/reminders"
 	"rappel/web"
@@ -43,6 +44,7 @@ type app struct {
 	carriers   []notify.Carrier
 	routes     map[string]notify.Route // of those bound to destinations
 	sandbox    *sandbox.Carrier        // nil unless configured
+	credits    *credits.Credits
 	outbox     *notify.Outbox
 	desk       *notify.Desk
 	dispatcher *notify.Dispatcher
@@ -101,6 +103,9 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, x extras) (a *app
 	if a.carriers, err = a.buildCarriers(cfg.Carriers); err != nil {
 		return nil, err
 	}
+	if a.credits, err = credits.New(credits.Config{DB: a.pools.owner, Now: a.now, Log: log}); err != nil {
+		return nil, err
+	}
 	policy, err := a.policy(secret)
 	if err != nil {
 		return nil, err
@@ -122,7 +127,7 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, x extras) (a *app
 	}
 	notifyConfig := notify.Config{
 		DB: a.pools.dispatch, Carriers: a.carriers, Gate: reminders.NewGate(reminders.GateConfig{DB: a.pools.owner, Verifier: a.syncer, Log: log}),
-		Window: policy, Outbox: a.outbox, Observer: planner, Count: a.metrics.count, Routes: a.routes, Flights: notify.NewFlights(), Now: a.now, Log: log,
+		Window: policy, Outbox: a.outbox, Observer: planner, Meter: a.credits, Count: a.metrics.count, Routes: a.routes, Flights: notify.NewFlights(), Now: a.now, Log: log,
 		Alarm: func(ctx context.Context, carrier string, err error) {
 			alarm(ctx, "carrier_misconfigured")
 			log.ErrorContext(ctx, "carrier refuses our configuration", slog.String("carrier", carrier), slog.Any("err", err))
@@ -180,7 +185,7 @@ func (a *app) policy(secret []byte) (*notify.Policy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("RAPPEL_LINK_BASE: %w", err)
 	}
-	return notify.NewPolicy(notify.PolicyConfig{DB: a.pools.owner, Now: a.now, Links: l, Service: a.cfg.StopService})
+	return notify.NewPolicy(notify.PolicyConfig{DB: a.pools.owner, Now: a.now, Links: l, Service: a.cfg.StopService, Meter: a.credits})
 }
 
 // ready is what /readyz answers: the database is there and has our schema.
@@ -358,7 +363,7 @@ func (a *app) services(r roles, listener net.Listener) []service {
 				all = append(all, service{"carrier " + c.Name(), func(ctx context.Context) error { return s.Run(ctx, a.desk) }})
 			}
 		}
-		all = append(all, service{"dispatch", a.dispatcher.Run}, service{"holds", a.holds.Run})
+		all = append(all, service{"dispatch", a.dispatcher.Run}, service{"holds", a.holds.Run}, service{"credits", a.credits.Run})
 	}
 	if r.remind {
 		all = append(all, service{"remind", a.clerk.Run}, service{"purge", a.purger.Run}, service{"billing", a.billing.Run})

@@ -26,6 +26,8 @@ type benchDispatchCmd struct {
 
 	For time.Duration `default:"3s" help:"How long each round of the intake goes on."`
 
+	Meter bool `help:"Charge for the messages of the store: accounts are metered and have credits enough, and what became of the messages is booked meanwhile."`
+
 	Workers  int `default:"0" help:"The dispatcher's workers; 0 = the product's default."`
 	Batch    int `default:"0" help:"Most messages of one claim; 0 = the product's default."`
 	Window   int `default:"4000" help:"Window of the carrier that does nothing, in messages."`

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strconv"
@@ -12,6 +13,8 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"rappel/notify"
+	"rappel/notify/credits"
+	"rappel/notify/links"
 )
 
 // benchStalled is how long nothing may move until a round is given up.
@@ -62,6 +65,10 @@ type benchEngine struct {
 	drop            func(context.Context) error
 	accounts        int
 	loads           int // loads so far
+
+	// With --meter:
+	credits *credits.Credits
+	policy  *notify.Policy
 }
 
 func (b *bench) newEngine(ctx context.Context, round benchRound) (e *benchEngine, err error) {
@@ -87,11 +94,52 @@ func (b *bench) newEngine(ctx context.Context, round benchRound) (e *benchEngine
 		SELECT i, 'Praxis ' || i, now() FROM generate_series(1, CAST($1 AS bigint)) i`, round.accounts); err != nil {
 		return e, fmt.Errorf("make accounts: %w", err)
 	}
+	if b.Meter {
+		if err = e.meter(ctx); err != nil {
+			return e, err
+		}
+	}
 	if round.finished > 0 {
 		b.say("store, filling in %d finished messages", round.finished)
 		err = e.fill(ctx, b, round)
 	}
 	return e, err
+}
+
+// benchGranted is more than a round uses.
+const benchGranted = 1_000_000_000
+
+// meter has every message charged for.
+func (e *benchEngine) meter(ctx context.Context) error {
+	var err error
+	if e.credits, err = credits.New(credits.Config{DB: e.owner}); err != nil {
+		return err
+	}
+	if _, err := e.owner.ExecContext(ctx, `UPDATE accounts SET billing = 'metered', review = 'none'`); err != nil {
+		return fmt.Errorf("meter accounts: %w", err)
+	}
+	for account := int64(1); account <= int64(e.accounts); account++ {
+		if err := inBenchTx(ctx, e.owner, func(tx *sqlx.Tx) error {
+			return e.credits.GrantTx(ctx, tx, credits.Grant{Account: account, Key: "bench", Source: credits.Gift, Credits: benchGranted})
+		}); err != nil {
+			return err
+		}
+	}
+	l, err := links.New("localhost/u", []byte(rand.Text()+rand.Text()))
+	if err != nil {
+		return err
+	}
+	e.policy, err = notify.NewPolicy(notify.PolicyConfig{DB: e.owner, Links: l, Meter: e.credits})
+	return err
+}
+
+// outbox is what messages are enqueued by: with --meter, one that asks for their price.
+// Advertising has its hours by the rules, which the time of a run may not fit.
+func (e *benchEngine) outbox(kind notify.Kind) *notify.Outbox {
+	if e.policy == nil || kind == notify.Marketing {
+		return notify.NewOutbox(nil)
+	}
+	return notify.NewPolicyOutbox(nil, e.policy)
 }
 
 // close drops the database; it works after the end of ctx too.
@@ -108,7 +156,11 @@ func (e *benchEngine) close(ctx context.Context) error {
 // config is the dispatcher's and the desk's, as `rappel serve` makes it but for what the
 // flags say.
 func (e *benchEngine) config(b *bench, carriers ...notify.Carrier) notify.Config {
-	return notify.Config{DB: e.dispatch, Carriers: carriers, Workers: b.Workers, Batch: b.Batch, Log: b.log, Flights: notify.NewFlights()}
+	cfg := notify.Config{DB: e.dispatch, Carriers: carriers, Workers: b.Workers, Batch: b.Batch, Log: b.log, Flights: notify.NewFlights()}
+	if e.credits != nil {
+		cfg.Meter = e.credits
+	}
+	return cfg
 }
 
 // cycle runs the three phases.
@@ -178,9 +230,16 @@ func (e *benchEngine) drain(ctx context.Context, b *bench, c *nullCarrier) error
 	defer stop()
 	ended := make(chan error, 1)
 	go func() { ended <- d.Run(running) }()
+	booked := make(chan error, 1)
+	go func() {
+		if e.credits != nil {
+			booked <- e.credits.Run(running)
+		}
+		close(booked)
+	}()
 	err = waitMoving(ctx, c.enough, c.taken)
 	stop() // it records what it has in hand first
-	return errors.Join(err, <-ended)
+	return errors.Join(err, <-ended, <-booked)
 }
 
 // waitMoving waits for done as long as progress moves.
@@ -236,7 +295,7 @@ type benchLoad struct {
 
 func (e *benchEngine) newLoad(n int, kind notify.Kind) *benchLoad {
 	e.loads++
-	return &benchLoad{e: e, outbox: notify.NewOutbox(nil), series: fmt.Sprintf("load-%d-", e.loads), n: n, kind: kind}
+	return &benchLoad{e: e, outbox: e.outbox(kind), series: fmt.Sprintf("load-%d-", e.loads), n: n, kind: kind}
 }
 
 // enqueue puts all of it into the queue, so many a transaction.

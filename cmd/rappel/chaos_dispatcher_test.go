@@ -23,6 +23,7 @@ import (
 
 	"rappel/notify"
 	"rappel/notify/carriers/smpp"
+	"rappel/notify/credits"
 )
 
 // chaosVariable makes the test binary a process that dispatches; it holds chaosOrders.
@@ -82,6 +83,9 @@ func chaosRun(ctx context.Context, text string, log *slog.Logger) error {
 		Workers: 4, ClaimLease: chaosLease, SendTimeout: chaosSendTimeout, UnansweredWait: chaosUnansweredWait, ReceiptWait: chaosReceiptWait,
 		RetryBase: 100 * time.Millisecond, RetryMax: time.Second, ThrottlePause: 50 * time.Millisecond, MisconfiguredPause: 300 * time.Millisecond,
 		Poll: 20 * time.Millisecond,
+	}
+	if cfg.Meter, err = credits.New(credits.Config{DB: db, Now: cfg.Now, Log: log}); err != nil {
+		return err
 	}
 	var sessions []notify.Session
 	for _, r := range o.Routes {

@@ -5,7 +5,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jmoiron/sqlx"
+
+	"rappel/migrations"
+	"rappel/migrations/ledger"
 	"rappel/notify"
+	"rappel/notify/credits"
 )
 
 // chaosEnd is what the tables say of a message at the end.
@@ -62,6 +67,42 @@ func (w *chaosWorld) verify(lost func(number int) bool) {
 		}
 	}
 	w.verifyTables()
+	w.verifyCredits()
+}
+
+// verifyCredits compares the books with what was counted message by message.
+func (w *chaosWorld) verifyCredits() {
+	w.t.Helper()
+	for account := int64(1); account <= int64(len(chaosAccounts)); account++ {
+		var got, want int64
+		err := w.insist("book credits", func() error {
+			return migrations.InAccount(w.ctx, w.db, account, func(tx *sqlx.Tx) (err error) {
+				for more := true; more && err == nil; {
+					more, err = w.clinic.credits.BookTx(w.ctx, tx, account, w.clinic.now())
+				}
+				if err != nil {
+					return err
+				}
+				if err := credits.CheckTx(w.ctx, tx, account); err != nil {
+					return err
+				}
+				if got, err = ledger.TotalTx(w.ctx, tx, account, ledger.SMS, "consumed"); err != nil {
+					return err
+				}
+				return tx.GetContext(w.ctx, &want, `SELECT COALESCE(sum(credits), 0) FROM chaos_credits WHERE account_id = $1 AND what = 'capture'`, account)
+			})
+		})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		b, err := credits.BalanceTx(w.ctx, w.db, account)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if got != want || b.Held != 0 || b.Available != chaosGranted-want {
+			w.t.Errorf("account %d: %d credits consumed, want %d; balance %+v", account, got, want, b)
+		}
+	}
 }
 
 // judge returns what is wrong with message m.

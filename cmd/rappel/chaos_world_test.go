@@ -22,6 +22,7 @@ import (
 	"rappel/migrations"
 	"rappel/migrations/private"
 	"rappel/notify"
+	"rappel/notify/credits"
 	"rappel/notify/segment"
 	"rappel/notify/standin"
 )
@@ -457,11 +458,17 @@ type chaosClinic struct {
 	w      *chaosWorld
 	random *rand.Rand
 	outbox *notify.Outbox
+	// credits are what the messages are paid with. That outbox knows no rules, so they are
+	// asked here.
+	credits *credits.Credits
 
 	mu       sync.Mutex
 	ahead    time.Duration
 	messages []*chaosMessage
 }
+
+// chaosGranted is more than an account uses.
+const chaosGranted = 1_000_000
 
 // chaosAccounts are the senders; numbers can be written back to.
 var chaosAccounts = []string{"+41790000101", "Praxis", "+41790000103", "Zahnarzt", "+41790000105", "Physio 3", "+41790000107"}
@@ -470,8 +477,17 @@ func newChaosClinic(w *chaosWorld, random *rand.Rand) *chaosClinic {
 	w.t.Helper()
 	c := &chaosClinic{w: w, random: random}
 	c.outbox = notify.NewOutbox(c.now)
+	var err error
+	if c.credits, err = credits.New(credits.Config{DB: w.db, Now: c.now}); err != nil {
+		w.t.Fatal(err)
+	}
 	for i, sender := range chaosAccounts {
-		if _, err := w.db.Exec(`INSERT INTO accounts (account_id, business, sender, created_at) VALUES ($1, 'Praxis', $2, $3)`, i+1, sender, c.now()); err != nil {
+		if _, err := w.db.Exec(`INSERT INTO accounts (account_id, business, sender, billing, created_at) VALUES ($1, 'Praxis', $2, 'metered', $3)`, i+1, sender, c.now()); err != nil {
+			w.t.Fatal(err)
+		}
+		if err := migrations.InAccount(w.ctx, w.db, int64(i+1), func(tx *sqlx.Tx) error {
+			return c.credits.GrantTx(w.ctx, tx, credits.Grant{Account: int64(i + 1), Key: "all", Source: credits.Gift, Credits: chaosGranted})
+		}); err != nil {
 			w.t.Fatal(err)
 		}
 	}
@@ -598,6 +614,7 @@ func (c *chaosClinic) enqueue(batch []*chaosMessage, all []notify.NewMessage) er
 			return err
 		}
 		ids, what := []int64{}, []string{}
+		var charges []notify.Charge
 		for i, e := range out {
 			if e.Segments != batch[i].Segments {
 				return fmt.Errorf("%d segments, want %d", e.Segments, batch[i].Segments)
@@ -605,7 +622,11 @@ func (c *chaosClinic) enqueue(batch []*chaosMessage, all []notify.NewMessage) er
 			batch[i].ID = e.ID
 			if !e.Duplicate { // else an earlier commit had come through, only not its confirmation
 				ids, what = append(ids, e.ID), append(what, "hold")
+				charges = append(charges, notify.Charge{MessageID: e.ID, Kind: all[i].Kind, Country: "CH", Encoding: e.Encoding, Segments: e.Segments, Units: e.Units})
 			}
+		}
+		if uncovered, err := c.credits.HoldTx(c.w.ctx, tx, all[0].AccountID, charges); err != nil || len(uncovered) > 0 {
+			return fmt.Errorf("%d not covered: %w", len(uncovered), err)
 		}
 		_, err = tx.ExecContext(c.w.ctx, chaosBook, all[0].AccountID, pq.Array(ids), pq.Array(what))
 		return err
@@ -618,6 +639,9 @@ func (c *chaosClinic) withdraw(m *chaosMessage) error {
 	err := migrations.InAccount(c.w.ctx, c.w.db, m.AccountID, func(tx *sqlx.Tx) (err error) {
 		in, err = c.outbox.WithdrawTx(c.w.ctx, tx, notify.MessageRef{AccountID: m.AccountID, ID: m.ID}, "cancelled", c.now())
 		if err != nil || !in {
+			return err
+		}
+		if err := c.credits.SettleTx(c.w.ctx, tx, []notify.Settlement{{MessageRef: notify.MessageRef{AccountID: m.AccountID, ID: m.ID}, At: c.now()}}); err != nil {
 			return err
 		}
 		// An earlier try of this may have come through, or the dispatcher have ended it so.

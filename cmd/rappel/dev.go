@@ -19,6 +19,7 @@ import (
 	"rappel/calendars/standin"
 	"rappel/migrations"
 	"rappel/migrations/private"
+	"rappel/notify/credits"
 	"rappel/web"
 	"rappel/web/accounts"
 )
@@ -218,8 +219,16 @@ func (c devCmd) prepare(ctx context.Context, cfg Config) error {
 		return err
 	}
 	return migrations.InAccount(ctx, db, u.AccountID, func(tx *sqlx.Tx) error {
-		if _, err := tx.ExecContext(ctx, `UPDATE accounts SET callback = $2, sender = $3, review = 'none' WHERE account_id = $1`,
+		if _, err := tx.ExecContext(ctx, `UPDATE accounts SET callback = $2, sender = $3, review = 'none', billing = 'metered' WHERE account_id = $1`,
 			u.AccountID, "044 000 12 34", "Seefeld"); err != nil {
+			return fmt.Errorf("demo clinic: %w", err)
+		}
+		purse, err := credits.New(credits.Config{DB: db, Now: c.now})
+		if err != nil {
+			return err
+		}
+		// Enough that nothing here ever stops for lack of it.
+		if err := purse.GrantTx(ctx, tx, credits.Grant{Account: u.AccountID, Key: "demo", Source: credits.Gift, Credits: 10_000}); err != nil {
 			return fmt.Errorf("demo clinic: %w", err)
 		}
 		return seedTemplates(ctx, tx, u.AccountID, c.now())

@@ -12,6 +12,7 @@ import (
 
 	"rappel/migrations"
 	"rappel/notify"
+	"rappel/notify/credits"
 	"rappel/notify/links"
 )
 
@@ -106,7 +107,11 @@ func newHolds(db *sqlx.DB) (*notify.Holds, error) {
 	if err != nil {
 		return nil, err
 	}
-	policy, err := notify.NewPolicy(notify.PolicyConfig{DB: db, Now: time.Now, Links: l})
+	meter, err := credits.New(credits.Config{DB: db})
+	if err != nil {
+		return nil, err
+	}
+	policy, err := notify.NewPolicy(notify.PolicyConfig{DB: db, Now: time.Now, Links: l, Meter: meter})
 	if err != nil {
 		return nil, err
 	}

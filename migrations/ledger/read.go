@@ -43,6 +43,16 @@ func ItemsTx(ctx context.Context, q sqlx.QueryerContext, account int64, unit Uni
 	return items, nil
 }
 
+// ByKeyTx returns the entries of the transaction with a key; none if there is no such one.
+func ByKeyTx(ctx context.Context, q sqlx.QueryerContext, account int64, key string) (all []Entry, err error) {
+	if err := sqlx.SelectContext(ctx, q, &all, `SELECT e.unit, e.name, e.item, e.amount FROM ledger_tx t
+		JOIN ledger_entries e ON e.account_id = t.account_id AND e.tx_id = t.id
+		WHERE t.account_id = $1 AND e.account_id = $1 AND t.key = $2 ORDER BY e.line`, account, key); err != nil {
+		return nil, fmt.Errorf("look up what account %d booked: %w", account, err)
+	}
+	return all, nil
+}
+
 // Row is one entry with the transaction it belongs to.
 type Row struct {
 	TxID       int64     `db:"tx_id"`
