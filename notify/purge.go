@@ -134,8 +134,8 @@ func purgeRefsTx(ctx context.Context, tx *sqlx.Tx, after RefCursor, limit int) (
 	}
 	if err := tx.SelectContext(ctx, &rows, `
 		SELECT r.carrier, r.carrier_message_id, NOT EXISTS (SELECT 1 FROM messages m WHERE m.account_id = r.account_id AND m.id = r.message_id) AS gone
-		FROM carrier_refs r WHERE (r.carrier, r.carrier_message_id) > ($1, $2)
-		ORDER BY r.carrier, r.carrier_message_id LIMIT $3`, after.Carrier, after.ID, limit); err != nil {
+		FROM carrier_refs r WHERE (r.carrier_message_id, r.carrier) > ($2, $1)
+		ORDER BY r.carrier_message_id, r.carrier LIMIT $3`, after.Carrier, after.ID, limit); err != nil {
 		return after, 0, err
 	}
 	if len(rows) == limit && limit > 0 {

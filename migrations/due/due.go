@@ -145,10 +145,14 @@ func ReleaseAll(ctx context.Context, ext sqlx.ExtContext, kind, owner string, al
 			at[i] = &s
 		}
 	}
+	// Locked before it is written: an update locks in whatever order the planner likes.
 	if _, err := ext.ExecContext(ctx, `
+		WITH mine AS MATERIALIZED (
+		    SELECT d.account_id FROM due d WHERE d.account_id = ANY (CAST($1 AS bigint[])) AND d.kind = $3 AND d.leased_by = $4
+		    ORDER BY d.account_id FOR UPDATE)
 		UPDATE due d SET due_at = LEAST(d.due_at, u.at), lease_until = NULL, leased_by = NULL
-		FROM unnest(CAST($1 AS bigint[]), CAST($2 AS timestamptz[])) AS u (account_id, at)
-		WHERE d.account_id = u.account_id AND d.kind = $3 AND d.leased_by = $4`,
+		FROM mine m JOIN unnest(CAST($1 AS bigint[]), CAST($2 AS timestamptz[])) AS u (account_id, at) ON u.account_id = m.account_id
+		WHERE d.account_id = m.account_id AND d.kind = $3`,
 		pq.Array(accounts), pq.Array(at), kind, owner); err != nil {
 		return fmt.Errorf("release %s of %d accounts: %w", kind, len(all), err)
 	}
