@@ -15,6 +15,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"rappel/notify"
+	"rappel/web/accounts"
 )
 
 // axeScript is axe-core, which `make test` keeps in .cache. It is fetched here, too, so
@@ -180,13 +181,52 @@ func TestAccessibility(t *testing.T) {
 			}
 		}
 	}
-	sweep([]state{{"login", "/login", nil}, {"login_wrong", "/login", map[string]string{"email": "x@example.com", "password": "falsch"}}})
+	d.belongings()
+	d.consent()
+	invitation, err := d.server.Accounts.ByEmail(context.Background(), "praxis.am.see@example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.server.Accounts.Invite(context.Background(), accounts.NewInvitation{AccountID: d.ID, Email: "gast@example.com", Role: "staff", Language: "de", By: invitation}, "c"); err != nil {
+		t.Fatal(err)
+	}
+	mails, err := d.box.Latest(context.Background(), 1)
+	if err != nil || len(mails) != 1 {
+		t.Fatalf("mails %v, %v", mails, err)
+	}
+	invite := strings.TrimPrefix(firstLink.FindString(mails[0].Mail.Text), "http://rappel.test")
+	sweep([]state{{"login", "/login", nil}, {"login_wrong", "/login", map[string]string{"email": "x@example.com", "password": "falsch"}},
+		{"register", "/register", nil}, {"register_wrong", "/register", map[string]string{"email": "x"}}, {"forgot", "/forgot", nil}, {"forgot_sent", "/forgot", map[string]string{"email": "x@example.com"}},
+		{"invite", invite, nil}, {"invite_wrong", invite, map[string]string{"name": "", "password": "kurz"}}, {"link_used", "/confirm/x", nil},
+		{"dev_mails", "/dev/mail", nil}, {"dev_mail", fmt.Sprintf("/dev/mail/%d", mails[0].ID), nil}})
 	b.logIn(fresh, "neue.praxis@example.com")
 	sweep([]state{{"fresh_dashboard", "/", nil}, {"fresh_messages", "/messages", nil}, {"fresh_replies", "/messages/replies", nil}, {"fresh_calendars", "/calendars", nil}})
-	b.do(chromedp.Navigate(d.http.URL + "/"))
-	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("form[action='/logout']").submit()`))
-	for js[string](b, `location.pathname`) != "/login" {
-		time.Sleep(20 * time.Millisecond) // between looks; nothing depends on its length
+	out := func() {
+		b.do(chromedp.Navigate(d.http.URL + "/profile"))
+		b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("form[action='/logout']").submit()`))
+		for js[string](b, `location.pathname`) != "/login" {
+			time.Sleep(20 * time.Millisecond) // between looks; nothing depends on its length
+		}
+	}
+	out()
+	for _, o := range []struct {
+		role   string
+		states []state
+	}{
+		{accounts.BillingAdmin, []state{{"admin", "/admin", nil}, {"admin_mails", "/admin/mails", nil}, {"admin_audit", fmt.Sprintf("/admin/audit?account=%d", d.ID), nil}, {"operator_profile", "/profile", nil}}},
+		{accounts.Reviewer, []state{{"review", "/admin/review", nil}}},
+		{accounts.Support, []state{{"support", "/admin/support", nil}}},
+	} {
+		if _, err := d.server.Accounts.AddOperator(context.Background(), accounts.NewOperator{Email: o.role + "@rappel.test", Name: "Olga", Role: o.role, Password: password, Language: "de"}); err != nil {
+			t.Fatal(err)
+		}
+		b.logIn(d.clinic, o.role+"@rappel.test")
+		if o.role == accounts.BillingAdmin {
+			sweep([]state{{"bare", "/profile/security", nil}})
+		}
+		d.exec(`UPDATE operators SET sealed_totp = '\x00' WHERE email = $1`, o.role+"@rappel.test")
+		sweep(o.states)
+		out()
 	}
 	b.logIn(d.clinic, "praxis.am.see@example.com")
 	states := []state{

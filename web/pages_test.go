@@ -53,11 +53,12 @@ func TestPages_Fresh(t *testing.T) {
 func (d *demo) everyPage() []string {
 	return []string{"/", "/appointments", fmt.Sprintf("/appointments/%d", d.Huber), fmt.Sprintf("/appointments/%d", d.Landline), fmt.Sprintf("/appointments/%d", d.Gone),
 		"/templates", "/templates/new", fmt.Sprintf("/templates/%d", d.Template), "/messages", "/messages/1", "/messages/replies", "/messages/statuses", "/settings", "/settings/retention", "/settings/sending",
-		"/calendars", fmt.Sprintf("/calendars/%d", d.Keller.ID), "/nowhere"}
+		"/calendars", fmt.Sprintf("/calendars/%d", d.Keller.ID),
+		"/profile", "/profile/security", "/users", "/accounts", "/tokens", "/audit", "/settings/support", "/nowhere"}
 }
 
 var (
-	rawKey   = regexp.MustCompile(`\b(?:why|rejected|trouble|reminder|status|reason|what|field|advice|appointments|dashboard|steps|chart|calendars|rules|settings|retention|sending|unsubscribe|kind|origin|optout|templates|messages|problem|nav|event|placeholder|preview)\.[a-z_]+(?:\.[a-z_]+)*\b`)
+	rawKey   = regexp.MustCompile(`\b(?:why|rejected|trouble|reminder|status|reason|what|field|advice|appointments|dashboard|steps|chart|calendars|rules|settings|retention|sending|unsubscribe|kind|origin|optout|templates|messages|problem|nav|event|placeholder|preview|profile|security|passkey|totp|recovery|users|accounts|tokens|scope|audit|consent|support|review|admin|role|register|organisation|account|sent|confirm|forgot|reset|invite|email|code|mail|dev)\.[a-z_]+(?:\.[a-z_]+)*\b`)
 	noScript = regexp.MustCompile(`(?i)<[^>]*\s(?:style|on[a-z]+)\s*=|<script[^>]*>\s*[^<\s]|<style`)
 	tags     = regexp.MustCompile(`(?s)<head>.*?</head>|<[^>]*>`)
 	ids      = regexp.MustCompile(`\sid="([^"]*)"`)

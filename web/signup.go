@@ -123,6 +123,7 @@ func (s *Server) confirm(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return linkProblem(err)
 	}
+	r.Lang = s.words.language(r.Request, u.Language)
 	r.flash("good", "confirm.welcome")
 	return s.enter(w, r, u, "link", "/")
 }

@@ -103,7 +103,10 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, x extras) (a *app
 	if a.carriers, err = a.buildCarriers(cfg.Carriers); err != nil {
 		return nil, err
 	}
-	if a.credits, err = credits.New(credits.Config{DB: a.pools.owner, Now: a.now, Log: log}); err != nil {
+	if err = a.buildPost(seal); err != nil {
+		return nil, err
+	}
+	if a.credits, err = credits.New(credits.Config{DB: a.pools.owner, Mailer: creditMailer{a.postman}, Now: a.now, Log: log}); err != nil {
 		return nil, err
 	}
 	policy, err := a.policy(secret)
@@ -122,7 +125,7 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, x extras) (a *app
 	a.syncer = calendars.NewSyncer(calendarsConfig)
 	a.billing = a.newBilling(log)
 	a.clerk = reminders.NewClerk(reminders.ClerkConfig{DB: a.pools.owner, Verifier: a.syncer, Outbox: a.outbox, Now: a.now, Log: log, Lease: cfg.LeaseFor, Patience: x.patience})
-	if a.money, err = a.newMoney(nil, log); err != nil {
+	if a.money, err = a.newMoney(granter{a.credits}, log); err != nil {
 		return nil, err
 	}
 	notifyConfig := notify.Config{
@@ -149,12 +152,8 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, x extras) (a *app
 	}
 
 	// web: the same stores over the pool that row-level security binds
-	if err = a.buildPeople(seal, secret, noGift); err != nil {
+	if err = a.buildPeople(seal, secret); err != nil {
 		return nil, err
-	}
-	post := billing.NewPost(a.billing, billingMailer{a.postman})
-	for _, kind := range []string{billing.JobMail, billing.JobDunning, billing.JobNotice} {
-		a.billing.Couriers[kind] = post
 	}
 	var box *mail.Box
 	if a.keepMails {
@@ -173,7 +172,7 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, x extras) (a *app
 			Templates: reminders.NewTemplates(a.pools.web, a.now), Rules: reminders.NewRules(a.pools.web, a.now, webPlanner, a.syncer),
 			Settings: reminders.NewSettings(a.pools.web, a.now, webPlanner), Planned: reminders.NewStore(a.pools.web),
 			Stripe: a.money.hook(), Messages: notify.NewStore(a.pools.web), Unsubscriber: notify.NewUnsubscriber(a.pools.owner, a.outbox),
-			Review: reviewDesk{a.pools.owner, a.holds, a.now},
+			Review: reviewDesk{a.pools.owner, a.holds, a.now}, Transferer: transferer{a.pools.owner, a.credits, a.now},
 		},
 	})
 	return a, err

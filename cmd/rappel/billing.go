@@ -15,7 +15,12 @@ import (
 // newBilling wires subscriptions and invoices. It runs with role remind: it stops and
 // starts the service of an account, as that role's clerk is the one to obey.
 func (a *app) newBilling(log *slog.Logger) *billing.Service {
-	return billing.New(billing.Config{DB: a.pools.owner, Steward: a.syncer, Couriers: map[string]billing.Courier{}, Now: a.now, Log: log, Lease: a.cfg.LeaseFor})
+	s := billing.New(billing.Config{DB: a.pools.owner, Granter: granter{a.credits}, Steward: a.syncer, Couriers: map[string]billing.Courier{}, Now: a.now, Log: log, Lease: a.cfg.LeaseFor})
+	post := billing.NewPost(s, billingMailer{a.postman})
+	for _, kind := range []string{billing.JobMail, billing.JobDunning, billing.JobNotice} {
+		s.Couriers[kind] = post
+	}
+	return s
 }
 
 const (

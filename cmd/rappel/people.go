@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -10,6 +12,7 @@ import (
 	"rappel/calendars/billing"
 	"rappel/migrations"
 	"rappel/notify"
+	"rappel/notify/credits"
 	"rappel/web"
 	"rappel/web/accounts"
 	"rappel/web/mail"
@@ -33,11 +36,8 @@ func (w welcome) WelcomeTx(ctx context.Context, tx *sqlx.Tx, n accounts.Newcomer
 	return w.gift(ctx, tx, n.Account)
 }
 
-// noGift gives nothing: credits are counted for nobody yet.
-func noGift(context.Context, *sqlx.Tx, int64) error { return nil }
-
-// buildPeople makes what knows people and writes to them.
-func (a *app) buildPeople(seal sealer, secret []byte, gift func(context.Context, *sqlx.Tx, int64) error) (err error) {
+// buildPost makes what writes to people.
+func (a *app) buildPost(seal sealer) (err error) {
 	var server *mail.Server
 	if a.cfg.SMTPURL != "" {
 		s, err := mail.ParseURL(a.cfg.SMTPURL)
@@ -51,8 +51,82 @@ func (a *app) buildPeople(seal sealer, secret []byte, gift func(context.Context,
 		return err
 	}
 	a.mailer = mail.NewWorker(mail.Config{DB: a.pools.owner, Sealer: seal, Server: server, Keep: a.keepMails, Now: a.now, Log: a.log})
+	return nil
+}
+
+// buildPeople makes what knows people. Post and credits are there.
+func (a *app) buildPeople(seal sealer, secret []byte) (err error) {
 	a.accounts, err = accounts.NewStore(accounts.Config{DB: a.pools.owner, Web: a.pools.web, Operator: a.pools.operator, Secret: secret, Sealer: seal, Now: a.now,
-		Mailer: a.postman, Welcome: welcome{a.now, gift}, BaseURL: a.cfg.BaseURL})
+		Mailer: a.postman, Welcome: welcome{a.now, a.credits.SignUpTx}, BaseURL: a.cfg.BaseURL})
+	return err
+}
+
+// granter lets subscriptions, packages and gifts bring credits. It implements
+// billing.Granter; both sides call the sources by the same names.
+type granter struct{ credits *credits.Credits }
+
+// GrantTx gives what was earned, once for each key.
+func (g granter) GrantTx(ctx context.Context, tx *sqlx.Tx, what billing.Grant) error {
+	out := credits.Grant{Account: what.Account, Key: what.Key, Source: credits.Source(what.Source), Credits: what.Credits}
+	if what.ExpiresOn != 0 {
+		out.ExpiresOn = what.ExpiresOn.Start(time.UTC)
+	}
+	return g.credits.GrantTx(ctx, tx, out)
+}
+
+// creditMailer tells those who see to a clinic's money about its credits. It implements
+// credits.Mailer.
+type creditMailer struct{ postman *web.Postman }
+
+// QueueTx implements credits.Mailer.
+func (m creditMailer) QueueTx(ctx context.Context, tx *sqlx.Tx, l credits.Mail) error {
+	return m.postman.QueueMoneyTx(ctx, tx, accounts.Letter{Account: l.Account, Kind: string(l.Occasion), Key: l.Key,
+		Data: map[string]string{"Credits": strconv.FormatInt(l.Credits, 10), "Link": "/billing"}})
+}
+
+// transferer moves credits between an account and those below it. It implements
+// web.Transferer.
+type transferer struct {
+	db      *sqlx.DB
+	credits *credits.Credits
+	now     func() time.Time
+}
+
+// Available is what an account can give away: what is free for a month stays where it is.
+func (t transferer) Available(ctx context.Context, account int64) (n int64, err error) {
+	lots, err := credits.LotsTx(ctx, t.db, account)
+	if err != nil {
+		return 0, err
+	}
+	for _, l := range lots {
+		if l.Source != credits.Monthly {
+			n += l.Available
+		}
+	}
+	return n, nil
+}
+
+// Transfer moves credits, and writes it into the log of both accounts.
+func (t transferer) Transfer(ctx context.Context, tr web.Transfer) error {
+	err := migrations.InTx(ctx, t.db, func(tx *sqlx.Tx) error {
+		if err := t.credits.TransferTx(ctx, tx, credits.Transfer{From: tr.From, To: tr.To, Credits: tr.Credits, Key: tr.Key, Note: tr.Note}); err != nil {
+			return err
+		}
+		actor, ok := migrations.ActorOf(ctx)
+		if !ok {
+			actor = migrations.Actor{Kind: "system", Name: "rappel", At: t.now()}
+		}
+		for _, account := range []int64{tr.From, tr.To} {
+			if err := accounts.RecordTx(ctx, tx, accounts.Entry{AccountID: account, Actor: actor, Action: "credits.transferred",
+				After: map[string]int64{"from": tr.From, "to": tr.To, "credits": tr.Credits}}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if errors.Is(err, credits.ErrShort) {
+		return web.ErrTooFew
+	}
 	return err
 }
 
