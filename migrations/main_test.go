@@ -49,6 +49,16 @@ func TestWebDSN(t *testing.T) {
 	}
 }
 
+func TestOperatorDSN(t *testing.T) {
+	got, err := migrations.OperatorDSN("postgres://u:p@h:5432/d?role=owner")
+	if want := "postgres://u:p@h:5432/d?role=rappel_operator"; err != nil || got != want {
+		t.Errorf("OperatorDSN = %q, %v; want %q", got, err, want)
+	}
+	if _, err := migrations.OperatorDSN("password=secret\\"); !errors.Is(err, migrations.ErrDSN) || strings.Contains(err.Error(), "secret") {
+		t.Errorf("unreadable: %v", err)
+	}
+}
+
 func FuzzWebDSN(f *testing.F) {
 	for _, s := range []string{"postgres://u:p@h:5432/d?sslmode=disable", "host=h dbname=d", `password='a b\'c'`, "postgres://%zz", "role=x role=y", "a='", "postgres:=0", `a=b\`} {
 		f.Add(s)
