@@ -90,6 +90,14 @@
 //     each window is never given to bulk: a reminder doesn't wait for a campaign, its own
 //     account's or another's. Priorities in one queue would leave it behind whatever was
 //     claimed already.
+//   - What is handed to a carrier lies in the carrier's own queue, before whatever comes next.
+//     So of a campaign no more is handed over than keeps it busy: by the time answers take
+//     beyond the shortest, 40 ms of it (pacer).
+//   - By the book, no row of a message, its result or its carrier id is there when it is
+//     written: they are inserted without ON CONFLICT, which costs half as much again as the
+//     row. A batch that meets one all the same is written again with care (optimism).
+//   - A statement over a batch gets the columns that differ as arrays and the others once:
+//     taking an array apart costs as much as an index.
 //   - Nothing is locked before it is claimed. Leases keep dispatchers apart; where one was
 //     too slow and two claim for the same account, the DELETE gives each row to one of them.
 //   - Which carrier serves a number is asked when claiming, not stored with the message: so

@@ -36,6 +36,7 @@ type lane struct {
 	bulk    *semaphore.Weighted // marketing's part of window
 	size    int64               // of window
 	most    int64               // messages of one claim
+	pacer   *pacer              // of marketing
 
 	mu        sync.Mutex
 	until     time.Time // paused until
@@ -51,6 +52,7 @@ func newLane(c Carrier, index, most int, r Route) *lane {
 		l.rate = limited.Rate()
 	}
 	l.window, l.bulk = semaphore.NewWeighted(l.size), semaphore.NewWeighted(l.bulkSize())
+	l.pacer = newPacer(int(l.bulkSize()))
 	return l
 }
 

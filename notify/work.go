@@ -147,12 +147,26 @@ func (d *Dispatcher) workInPieces(ctx context.Context, b *batch, n int64) error 
 
 // attempt submits one message, if it still should be.
 func (d *Dispatcher) attempt(ctx context.Context, b *batch, it *item) outcome {
-	now := d.cfg.Now()
-	final := func(s Status, why Reason) outcome {
-		return outcome{it: it, verdict: vFinal, status: s, reason: why, at: now}
+	if b.k.bulk && !b.lane.pacer.acquire(ctx) {
+		now := d.cfg.Now()
+		return outcome{it: it, verdict: vRetry, reason: ReasonInterrupted, retryAt: now, at: now}
 	}
-	later := func(why Reason, at time.Time) outcome {
-		return outcome{it: it, verdict: vRetry, reason: why, retryAt: at, at: now}
+	o, took := d.submit(ctx, b, it)
+	if b.k.bulk {
+		b.lane.pacer.release(took)
+	}
+	return o
+}
+
+// submit is attempt once it is the message's turn. took is how long the carrier needed to
+// accept it, negative if it didn't.
+func (d *Dispatcher) submit(ctx context.Context, b *batch, it *item) (o outcome, took time.Duration) {
+	now := d.cfg.Now()
+	final := func(s Status, why Reason) (outcome, time.Duration) {
+		return outcome{it: it, verdict: vFinal, status: s, reason: why, at: now}, -1
+	}
+	later := func(why Reason, at time.Time) (outcome, time.Duration) {
+		return outcome{it: it, verdict: vRetry, reason: why, retryAt: at, at: now}, -1
 	}
 	if !now.Before(it.Expires) {
 		return final(Expired, ReasonTooLate)
@@ -168,9 +182,9 @@ func (d *Dispatcher) attempt(ctx context.Context, b *batch, it *item) outcome {
 		switch {
 		case err != nil:
 			d.cfg.Log.WarnContext(ctx, "sending window unknown", "account_id", it.AccountID, "message_id", it.ID, "error", err)
-			o := later(ReasonUnchecked, now.Add(d.cfg.RetryBase))
+			o, took = later(ReasonUnchecked, now.Add(d.cfg.RetryBase))
 			o.err = err
-			return o
+			return o, took
 		case !opens.Before(it.Expires):
 			return final(Expired, ReasonTooLate)
 		case opens.After(now):
@@ -184,9 +198,9 @@ func (d *Dispatcher) attempt(ctx context.Context, b *batch, it *item) outcome {
 		switch {
 		case err != nil:
 			d.cfg.Log.WarnContext(ctx, "gate could not answer", "account_id", it.AccountID, "message_id", it.ID, "error", err)
-			o := later(ReasonUnchecked, now.Add(d.cfg.RetryBase))
+			o, took = later(ReasonUnchecked, now.Add(d.cfg.RetryBase))
 			o.err = err
-			return o
+			return o, took
 		case !ok:
 			return final(NotSent, ReasonStale)
 		case !now.Before(it.Expires):
@@ -205,16 +219,18 @@ func (d *Dispatcher) attempt(ctx context.Context, b *batch, it *item) outcome {
 		return later(ReasonInterrupted, until)
 	}
 	sending := b.sending
-	if asked {
+	if asked || b.k.bulk { // which have waited
 		var cancel context.CancelFunc
 		sending, cancel = context.WithTimeout(context.WithoutCancel(ctx), d.cfg.SendTimeout)
 		defer cancel()
 	}
+	handed := d.cfg.Now()
 	s, err := send(sending, b.lane.carrier, it.Message)
-	now = d.cfg.Now()
+	now, took = d.cfg.Now(), -1
 	o, p, after := judge(it, s, err, now)
 	switch {
 	case o.verdict == vAccepted:
+		took = now.Sub(handed)
 		for i, id := range o.ids {
 			o.ids[i] = clean(id)
 		}
@@ -223,7 +239,7 @@ func (d *Dispatcher) attempt(ctx context.Context, b *batch, it *item) outcome {
 	case p != noPause:
 		d.pauseCarrier(ctx, b.lane, p, after, err)
 	}
-	return o
+	return o, took
 }
 
 // ask asks the Gate; a panic of it is an error like any other.
