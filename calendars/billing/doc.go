@@ -90,6 +90,8 @@
 //     over by then aren't made up: what they gave would have lapsed.
 //   - How many calendars may be picked is asked within the transaction that picks, with an
 //     advisory lock per payer: the web's role sees one account, a payer may have several.
+//   - How many calendars are connected is kept beside them (connected_calendars, by a
+//     trigger): whoever looks at subscriptions has no right to look at calendars.
 //   - The service of accounts follows the subscription in transactions of their own
 //     (align), tried again at each look: one transaction never crosses accounts.
 //   - No EXCLUDE on periods: with text or bigint beside a range it needs an extension that

@@ -220,16 +220,19 @@ func plainCell(s string) string {
 // StandingRow is a subscription as a list shows it.
 type StandingRow struct {
 	Subscription
-	Business string `db:"business"`
-	Open     int64  `db:"open"`   // Rappen the account owes
-	Credit   int64  `db:"credit"` // Rappen it has to its credit
+	Business  string `db:"business"`
+	Open      int64  `db:"open"`      // Rappen the account owes
+	Credit    int64  `db:"credit"`    // Rappen it has to its credit
+	Connected int64  `db:"connected"` // calendars being watched, those of its sub-accounts included
 }
 
 // Standing lists subscriptions that are not over, or all of a status, by next renewal.
 func Standing(ctx context.Context, q sqlx.QueryerContext, status Status) (rows []StandingRow, err error) {
 	if err := sqlx.SelectContext(ctx, q, &rows, `SELECT `+subscriptionColumns+`, a.business,
 		CAST(COALESCE((SELECT sum(b.balance) FROM ledger_balances b WHERE b.account_id = s.account_id AND b.unit = 'CHF' AND b.name = 'receivable'), 0) AS bigint) AS open,
-		CAST(COALESCE((SELECT -sum(b.balance) FROM ledger_balances b WHERE b.account_id = s.account_id AND b.unit = 'CHF' AND b.name = 'customer_credit'), 0) AS bigint) AS credit
+		CAST(COALESCE((SELECT -sum(b.balance) FROM ledger_balances b WHERE b.account_id = s.account_id AND b.unit = 'CHF' AND b.name = 'customer_credit'), 0) AS bigint) AS credit,
+		CAST(COALESCE((SELECT sum(k.connected) FROM accounts f JOIN connected_calendars k ON k.account_id = f.account_id
+			WHERE f.account_id = s.account_id OR f.parent_id = s.account_id), 0) AS bigint) AS connected
 		FROM subscriptions s JOIN accounts a ON a.account_id = s.account_id
 		WHERE CASE WHEN $1 = '' THEN s.status NOT IN ('canceled', 'expired') ELSE s.status = $1 END ORDER BY s.next_on, s.account_id`, status); err != nil {
 		return nil, fmt.Errorf("list subscriptions: %w", err)

@@ -142,6 +142,31 @@ func TestMayWatchTx(t *testing.T) {
 	if got != 2 {
 		t.Errorf("%d were picked of two covered", got)
 	}
+	// Who may not see calendars sees how many are connected.
+	connected := func(want int64) {
+		t.Helper()
+		rows, err := Standing(d.ctx, d.operator(), "")
+		d.ok(err)
+		if len(rows) != 1 || rows[0].AccountID != a || rows[0].Quantity != 2 || rows[0].Connected != want {
+			t.Errorf("%+v, want %d connected", rows, want)
+		}
+		n, err := watchedTx(d.ctx, d.db, a)
+		d.ok(err)
+		if n != want {
+			t.Errorf("%d are watched, want %d", n, want)
+		}
+	}
+	connected(2)
+	one := many[int64](d, `SELECT id FROM calendars WHERE watched ORDER BY id`)[0]
+	d.exec(`UPDATE calendars SET watched = true, failures = 1 WHERE id = $1`, one) // nothing new
+	connected(2)
+	d.exec(`UPDATE calendars SET watched = false WHERE id = $1`, one)
+	connected(1)
+	d.exec(`UPDATE calendars SET watched = true WHERE id = $1`, one)
+	d.exec(`DELETE FROM calendars WHERE id = $1`, one)
+	connected(1)
+	d.exec(`INSERT INTO calendars (account_id, id, connection_id, provider_ref, name, watched, created_at) VALUES (1, $1, 1, 'again', 'c', true, now())`, one)
+	connected(2)
 	if !pick(3, 31) {
 		t.Error("the operator's own are limited")
 	}

@@ -106,10 +106,11 @@ func (t transferer) Available(ctx context.Context, account int64) (n int64, err 
 	return n, nil
 }
 
-// Transfer moves credits, and writes it into the log of both accounts.
+// Transfer moves credits, and writes it into the log of both accounts: once for each key.
 func (t transferer) Transfer(ctx context.Context, tr web.Transfer) error {
 	err := migrations.InTx(ctx, t.db, func(tx *sqlx.Tx) error {
-		if err := t.credits.TransferTx(ctx, tx, credits.Transfer{From: tr.From, To: tr.To, Credits: tr.Credits, Key: tr.Key, Note: tr.Note}); err != nil {
+		moved, err := t.credits.TransferTx(ctx, tx, credits.Transfer{From: tr.From, To: tr.To, Credits: tr.Credits, Key: tr.Key, Note: tr.Note})
+		if err != nil || !moved {
 			return err
 		}
 		actor, ok := migrations.ActorOf(ctx)

@@ -350,8 +350,12 @@ func TestTransferTx(t *testing.T) {
 	b.ok(b.grant(credits.Grant{Key: "p", Source: credits.Bought, Credits: 10}))
 	b.clock.set(epoch.AddDate(0, 1, 0))
 	there := credits.Transfer{From: 1, To: 2, Credits: 5, Key: "t1"}
-	b.ok(b.transfer(there))
-	b.ok(b.transfer(there))
+	for _, first := range []bool{true, false} {
+		moved, err := b.moved(there)
+		if err != nil || moved != first {
+			t.Errorf("moved %t, %v; want %t", moved, err, first)
+		}
+	}
 	lots, err := credits.LotsTx(t.Context(), b.db, 2)
 	b.ok(err)
 	if len(lots) != 2 || lots[0].Source != credits.Gift || lots[0].Available != 3 || !lots[0].Ends.Equal(date(2027, 9, 1)) ||

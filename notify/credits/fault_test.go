@@ -192,7 +192,8 @@ func TestCredits_faultAtEveryStatement(t *testing.T) {
 			return err
 		}, false},
 		"transfer": {nil, func(ctx context.Context, c *credits.Credits, tx *sqlx.Tx) error {
-			return c.TransferTx(ctx, tx, credits.Transfer{From: 1, To: 2, Credits: 6, Key: "t"})
+			_, err := c.TransferTx(ctx, tx, credits.Transfer{From: 1, To: 2, Credits: 6, Key: "t"})
+			return err
 		}, false},
 		"alert": {func(b *bench) {
 			_, err := b.hold(1, charge(1, 99))
@@ -280,7 +281,8 @@ func TestCredits_answerLost(t *testing.T) {
 		return c.GrantTx(t.Context(), tx, credits.Grant{Account: 1, Key: "order/1", Source: credits.Bought, Credits: 500})
 	})
 	do(func(tx *sqlx.Tx) error {
-		return c.TransferTx(t.Context(), tx, credits.Transfer{From: 1, To: 2, Credits: 6, Key: "t"})
+		_, err := c.TransferTx(t.Context(), tx, credits.Transfer{From: 1, To: 2, Credits: 6, Key: "t"})
+		return err
 	})
 	_, err = b.hold(1, charge(1, 4), charge(2, 4))
 	b.ok(err)

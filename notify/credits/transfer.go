@@ -20,37 +20,38 @@ type Transfer struct {
 
 // TransferTx moves credits, once for each key. They stay what they were: as long-lived and
 // in the same order of use. What is free for a month stays where it is. It needs the owner's
-// pool, as two accounts are written.
+// pool, as two accounts are written. It reports whether it moved them now: not if an
+// earlier call with that key had.
 //
 // It fails with ErrRequest, ErrFamily, ErrShort, or ErrKey where the key was used for
 // something else.
-func (c *Credits) TransferTx(ctx context.Context, tx *sqlx.Tx, t Transfer) error {
+func (c *Credits) TransferTx(ctx context.Context, tx *sqlx.Tx, t Transfer) (moved bool, err error) {
 	if t.From <= 0 || t.To <= 0 || t.From == t.To || t.Credits <= 0 {
-		return fmt.Errorf("transfer: %w", ErrRequest)
+		return false, fmt.Errorf("transfer: %w", ErrRequest)
 	}
 	if t.Key == "" {
-		return fmt.Errorf("transfer: %w: it is missing", ErrKey)
+		return false, fmt.Errorf("transfer: %w: it is missing", ErrKey)
 	}
 	if err := familyTx(ctx, tx, t.From, t.To); err != nil {
-		return err
+		return false, err
 	}
 	now := c.cfg.Now()
 	purses := map[int64]*purse{}
 	for _, account := range []int64{min(t.From, t.To), max(t.From, t.To)} { // in order, so that two of these can't wait in a circle
 		p, err := c.lockTx(ctx, tx, account, now)
 		if err != nil {
-			return err
+			return false, err
 		}
 		purses[account] = p
 	}
 	from, to := purses[t.From], purses[t.To]
 	if done, err := transferredTx(ctx, tx, t); err != nil || done {
-		return err
+		return false, err
 	}
 	for more := len(from.ended) > 0; more; { // a text that isn't booked yet may have kept them
 		var err error
 		if more, err = c.settledTx(ctx, tx, from, now); err != nil {
-			return err
+			return false, err
 		}
 	}
 	lots := slices.DeleteFunc(slices.Clone(from.lots), func(l Lot) bool { return l.Source == Monthly })
@@ -60,10 +61,10 @@ func (c *Credits) TransferTx(ctx context.Context, tx *sqlx.Tx, t Transfer) error
 	}
 	taken := take(lots, t.Credits)
 	if taken == nil {
-		return fmt.Errorf("transfer %d from account %d: %w", t.Credits, t.From, ErrShort)
+		return false, fmt.Errorf("transfer %d from account %d: %w", t.Credits, t.From, ErrShort)
 	}
 	if err := from.bookTx(ctx, tx, "transfer/"+t.Key, "transfer", t.Note, moves(taken, "available", "transferred"), now); err != nil {
-		return err
+		return false, err
 	}
 	for _, part := range taken {
 		l := byID[part.lot]
@@ -72,14 +73,14 @@ func (c *Credits) TransferTx(ctx context.Context, tx *sqlx.Tx, t Transfer) error
 			g.ExpiresOn = *l.ExpiresOn
 		}
 		if _, err := c.addTx(ctx, tx, to, g, l.keptFrom(from.lastSMS), "transferred", "receive", now); err != nil {
-			return err
+			return false, err
 		}
 		from.draw(part)
 	}
 	if err := from.setTx(ctx, tx, from.fallen(), from.lastSMS); err != nil {
-		return err
+		return false, err
 	}
-	return to.toppedUpTx(ctx, tx, "transfer/"+t.Key, now)
+	return true, to.toppedUpTx(ctx, tx, "transfer/"+t.Key, now)
 }
 
 // draw takes a portion out of the purse.

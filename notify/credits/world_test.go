@@ -155,7 +155,17 @@ func (b *bench) book(account int64) error {
 }
 
 func (b *bench) transfer(t credits.Transfer) error {
-	return migrations.InTx(context.Background(), b.db, func(tx *sqlx.Tx) error { return b.credits.TransferTx(context.Background(), tx, t) })
+	_, err := b.moved(t)
+	return err
+}
+
+// moved transfers, and reports whether that was new.
+func (b *bench) moved(t credits.Transfer) (moved bool, err error) {
+	err = migrations.InTx(context.Background(), b.db, func(tx *sqlx.Tx) (err error) {
+		moved, err = b.credits.TransferTx(context.Background(), tx, t)
+		return err
+	})
+	return moved, err
 }
 
 func (b *bench) tick() {
