@@ -263,14 +263,18 @@ func TestToken_fewRefreshesAtOnce(t *testing.T) {
 	var mu sync.Mutex
 	inside, most := 0, 0
 	full, open := make(chan struct{}), make(chan struct{})
+	fill := sync.OnceFunc(func() { close(full) })
 	stuck := hanging{b.fake, func() {
 		mu.Lock()
 		inside++
 		if most = max(most, inside); inside == refreshesAtOnce {
-			close(full)
+			fill()
 		}
 		mu.Unlock()
 		<-open
+		mu.Lock()
+		inside-- // one of those who wait may come in before it sees that it may go away
+		mu.Unlock()
 	}}
 	config := b.config
 	config.Providers = []Provider{{Name: "fake", Authority: stuck, Reader: b.fake}}
