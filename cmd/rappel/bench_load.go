@@ -13,7 +13,7 @@ import (
 // others were measured with, and each other than the one before, as those of reminders.
 func benchBody(i int) string {
 	hour, minute := strconv.Itoa(10+i%10), strconv.Itoa(10+i/10%50)
-	return "Guten Tag, wir erwarten Sie am Dienstag um " + hour + ":" + minute + " in der Praxis am See. Bitte melden Sie sich, falls etwas dazwischen k."
+	return "Guten Tag, wir erwarten Sie am Dienstag um " + hour + ":" + minute + " in der Praxis am See. Bitte melden Sie sich, falls Sie verhindert sind."
 }
 
 // benchRecipient is the number the i-th message goes to; none repeats within ten million.
