@@ -11,7 +11,7 @@ var (
 		{"billing", "/billing", "wallet"},
 	}
 	operatorNav = []navEntry{
-		{"admin", "/admin", "home"}, {"admin-review", "/admin/review", "check"}, {"admin-support", "/admin/support", "people"}, {"admin-mails", "/admin/mails", "mail"}, {"admin-audit", "/admin/audit", "clock"},
+		{"admin", "/admin", "home"}, {"admin-billing", "/admin/billing", "wallet"}, {"admin-review", "/admin/review", "check"}, {"admin-support", "/admin/support", "people"}, {"admin-mails", "/admin/mails", "mail"}, {"admin-audit", "/admin/audit", "clock"},
 	}
 )
 

@@ -66,6 +66,8 @@ type Rooms struct {
 	Stripe http.Handler
 	// Unsubscriber is behind the links in marketing texts; nil: there are none.
 	Unsubscriber *notify.Unsubscriber
+	// Books is what the billing admin works with; nil: there are no such pages.
+	Books *Books
 	// Transferer moves credits to and from sub-accounts; nil: the page doesn't offer it.
 	Transferer Transferer
 	// Review is where held messages are decided about; nil: there is no such page.

@@ -14,8 +14,8 @@ import (
 	"rappel/notify"
 )
 
-// sheet is a list on its way to a spreadsheet, row by row. Cells are strings, ints and
-// times; these are shown in their own zone, so hand them over in the clinic's. A list
+// sheet is a list on its way to a spreadsheet, row by row. Cells are strings, ints,
+// money and times; these are shown in their own zone, so hand them over in the clinic's. A list
 // that ends early is abandoned, so that half a file never looks like a whole one.
 type sheet interface {
 	Row(cells ...any) error
@@ -114,6 +114,7 @@ type xlsxSheet struct {
 	out        *excelize.StreamWriter
 	head       []any
 	bold, time int // styles
+	money      int
 	sheets     int
 	row        int // of the current sheet
 	most       int // rows of one sheet
@@ -128,6 +129,10 @@ func newXLSXSheet(w http.ResponseWriter, name string) (*xlsxSheet, error) {
 	}
 	format := "yyyy-mm-dd hh:mm:ss"
 	if s.time, err = s.file.NewStyle(&excelize.Style{CustomNumFmt: &format}); err != nil {
+		return nil, fmt.Errorf("style: %w", err)
+	}
+	francs := "#,##0.00"
+	if s.money, err = s.file.NewStyle(&excelize.Style{CustomNumFmt: &francs}); err != nil {
 		return nil, fmt.Errorf("style: %w", err)
 	}
 	return s, nil
@@ -185,6 +190,9 @@ func (s *xlsxSheet) Row(cells ...any) error {
 	row := make([]any, len(cells))
 	for i, c := range cells {
 		row[i] = c
+		if m, ok := c.(rappen); ok { // a spreadsheet knows no other numbers than floating ones
+			row[i] = excelize.Cell{StyleID: s.money, Value: float64(m) / 100}
+		}
 		if at, ok := c.(time.Time); ok {
 			row[i] = nil
 			if !at.IsZero() {
