@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -77,7 +78,8 @@ func (d *demo) belongings() map[string]int64 {
 	d.cases = []ReviewCase{{AccountID: d.ID, Business: "Praxis am See", Reason: "review", Country: "CH", Sender: "PraxisSee", Count: 2, Since: monday, Until: monday.Add(time.Hour),
 		Texts: []ReviewText{{"+41791112277", "Herbstaktion: 20 % auf alles. STOP rpl.ch/u/x-"}}},
 		{AccountID: d.ID, Business: "Praxis am See", Reason: "registration", Country: "IT", Sender: "PraxisSee", Count: 1, Since: monday, Until: monday.Add(time.Hour)}}
-	return map[string]int64{
+	all := d.payerOf(d.t).things()
+	maps.Copy(all, map[string]int64{
 		"/templates/": d.Template, "/messages/": 1, "/connections/": d.Google, "/calendars/": d.Keller.ID, "/rules/": d.Rule, "/appointments/": d.Huber,
 		"/notices/": d.notice("reminders_missed", "calendar", d.Keller.ID), "/users/": u.ID, "/accounts/": sub,
 		"/invitations/": d.insert(`INSERT INTO invitations (account_id, email, role, invited_by, language, created_at, expires_at) VALUES ($1, 'neu@example.com', 'staff', 'Anna', 'de', $2, $3) RETURNING id`, d.ID, monday, monday.AddDate(0, 0, 7)),
@@ -87,7 +89,8 @@ func (d *demo) belongings() map[string]int64 {
 		"/profile/sessions/": d.insert(`INSERT INTO user_sessions (account_id, user_id, method, created_at, seen_at) VALUES ($1, $2, 'password', $3, $3) RETURNING id`, d.ID, owner.ID, monday),
 		"/admin/review/":     d.ID, "/admin/support/": d.ID,
 		"/admin/mails/": d.insert(`INSERT INTO mails (account_id, key, kind, language, recipient, status, next_at, problem, created_at, done_at) VALUES ($1, 'x', 'known', 'de', 'anna@example.com', 'failed', $2, '550 no', $2, $2) RETURNING id`, d.ID, monday),
-	}
+	})
+	return all
 }
 
 // filledWith puts a clinic's ids into a route's pattern; what it has none for is "x".
@@ -99,6 +102,8 @@ func filledWith(t *testing.T, rt route, things map[string]int64) (method, path s
 		switch {
 		case name == "provider":
 			return "google"
+		case things[name] != 0:
+			return fmt.Sprint(things[name])
 		case name != "id":
 			return "x"
 		case things[before] == 0:

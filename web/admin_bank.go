@@ -48,7 +48,7 @@ func (s *Server) bankFiles(r *request, sha []byte) (all []bankFile, err error) {
 		count(e.id) FILTER (WHERE e.state NOT IN ('matched', 'assigned', 'suspense')) AS rest,
 		CAST(COALESCE(sum(e.rappen) FILTER (WHERE e.state IN ('matched', 'assigned') AND e.incoming), 0) AS bigint) AS sum_in,
 		CAST(COALESCE(sum(e.rappen) FILTER (WHERE e.state = 'suspense'), 0) AS bigint) AS sum_unsure
-		FROM bank_files f LEFT JOIN bank_entries e ON e.file = f.sha256 WHERE $1 = '' OR f.sha256 = $1 GROUP BY f.sha256 ORDER BY f.imported_at DESC LIMIT 60`, sha); err != nil {
+		FROM bank_files f LEFT JOIN bank_entries e ON e.file = f.sha256 WHERE CAST($1 AS bytea) = '' OR f.sha256 = CAST($1 AS bytea) GROUP BY f.sha256 ORDER BY f.imported_at DESC LIMIT 60`, sha); err != nil {
 		return nil, fmt.Errorf("list bank files: %w", err)
 	}
 	return all, nil

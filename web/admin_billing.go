@@ -133,9 +133,6 @@ func (r *request) monthOf() billing.Date {
 }
 
 func (s *Server) deskHome(w http.ResponseWriter, r *request) error {
-	if s.Books == nil {
-		return errNoPage
-	}
 	var d deskHomeData
 	today, month := r.today(), r.monthOf()
 	if err := r.operatorTx(func(ctx context.Context, tx *sqlx.Tx) error {

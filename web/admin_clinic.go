@@ -111,13 +111,6 @@ func (s *Server) deskClinicPage(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	if s.Books == nil {
-		return errNoPage
-	}
-	connected, err := s.Books.Billing.Connected(r.Context())
-	if err != nil {
-		return err
-	}
 	d := deskThingData{Title: c.Business, Lead: r.say("desk.clinic.number", "Number", id), Crumb: "/admin/billing/clinics", CrumbWords: r.say("desk.list.clinics")}
 	if err := r.operatorTx(func(ctx context.Context, tx *sqlx.Tx) error {
 		sub, err := billing.StatusOf(ctx, tx, id)
@@ -127,7 +120,11 @@ func (s *Server) deskClinicPage(w http.ResponseWriter, r *request) error {
 		if err := s.clinicFacts(ctx, tx, r, c, &d); err != nil {
 			return err
 		}
-		d.More = append(d.More, r.subscriptionCard(sub, connected[id]))
+		var connected int64
+		if err := tx.GetContext(ctx, &connected, `SELECT `+connectedOf+` FROM accounts a WHERE a.account_id = $1`, id); err != nil {
+			return fmt.Errorf("count the calendars of account %d: %w", id, err)
+		}
+		d.More = append(d.More, r.subscriptionCard(sub, connected))
 		if sub.Status != billing.NoStatus {
 			d.Pill, d.Mood = r.word("subscriptions", string(sub.Status)), deskMoods[string(sub.Status)]
 		}

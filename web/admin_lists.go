@@ -18,6 +18,7 @@ const (
 	owedBy       = `CAST(COALESCE((SELECT sum(b.balance) FROM ledger_balances b WHERE b.account_id = a.account_id AND b.unit = 'CHF' AND b.name = 'receivable'), 0) AS bigint)`
 	creditOf     = `CAST(COALESCE((SELECT -sum(b.balance) FROM ledger_balances b WHERE b.account_id = a.account_id AND b.unit = 'CHF' AND b.name = 'customer_credit'), 0) AS bigint)`
 	smsOf        = `CAST(COALESCE((SELECT sum(b.balance) FROM ledger_balances b WHERE b.account_id = a.account_id AND b.unit = 'SMS' AND b.name IN ('available', 'held')), 0) AS bigint)`
+	connectedOf  = `CAST(COALESCE((SELECT sum(k.connected) FROM connected_calendars k JOIN accounts x ON x.account_id = k.account_id WHERE x.account_id = a.account_id OR x.parent_id = a.account_id), 0) AS bigint)`
 	isOverdue    = `i.kind = 'invoice' AND i.status = 'open' AND i.due_on < $5`
 	daysLate     = `($5 - i.due_on)`
 	clinicColumn = `a.business`
@@ -42,7 +43,7 @@ var deskLists = []deskList{
 		name: "subscriptions",
 		columns: []deskColumn{
 			{"clinic", clinicColumn, asText, "", linkClinic}, {"state", `s.status`, asWord, "subscriptions", ""}, {"interval", `s.billing_interval`, asWord, "interval", ""},
-			{"quantity", `s.quantity`, asCount, "", ""}, {"connected", `s.account_id`, asCount, "", ""}, {"next_on", `CASE WHEN s.ended_on IS NULL THEN s.next_on END`, asDay, "", ""},
+			{"quantity", `s.quantity`, asCount, "", ""}, {"connected", connectedOf, asCount, "", ""}, {"next_on", `CASE WHEN s.ended_on IS NULL THEN s.next_on END`, asDay, "", ""},
 			{"next_net", `CAST(NULL AS bigint)`, asMoney, "", ""}, {"ends", `COALESCE(s.ended_on, s.cancel_on)`, asDay, "", ""}, {"owed", owedBy, asMoney, "", `'/admin/billing/invoices?state=open&account=' || a.account_id`},
 			{"started", `s.started_on`, asDay, "", ""},
 			// What the next bill is reckoned from; they are not shown.
@@ -187,21 +188,14 @@ var deskLists = []deskList{
 
 const webhookState = `CASE WHEN h.processed_at IS NOT NULL THEN 'done' WHEN h.error <> '' THEN 'failed' ELSE 'waiting' END`
 
-// fillSubscriptions counts the calendars that are connected and reckons the next bill,
-// net: which is price by quantity, as it will be on that day.
+// fillSubscriptions reckons the next bill, net: what the quantity costs on that day.
 func fillSubscriptions(ctx context.Context, s *Server, rows [][]any) error {
-	connected, err := s.Books.Billing.Connected(ctx)
-	if err != nil {
-		return err
-	}
 	catalogue, err := billing.CatalogueOf(ctx, s.Operator)
 	if err != nil {
 		return err
 	}
 	for _, row := range rows {
-		account, _ := row[4].(int64) // the column is a bigint
-		row[4] = connected[account]
-		next, _ := row[10].(string) // and this text
+		next, _ := row[10].(string) // it is a text
 		parts := strings.Split(next, "|")
 		if len(parts) != 4 || parts[3] == "" {
 			continue // no next bill

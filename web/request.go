@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/http"
@@ -28,10 +29,13 @@ type request struct {
 	Loc     *time.Location
 }
 
+// largeBodies are the routes that take more than a megabyte, in bytes.
+var largeBodies = map[string]int64{"POST /admin/billing/bank": mostBankFile}
+
 // serve wraps a route's handler: who is it, may they, and what if it fails.
 func (s *Server) serve(rt route) http.HandlerFunc {
 	return func(w http.ResponseWriter, hr *http.Request) {
-		hr.Body = http.MaxBytesReader(w, hr.Body, bodyLimit(rt.pattern))
+		hr.Body = http.MaxBytesReader(w, hr.Body, cmp.Or(largeBodies[rt.pattern], 1<<20))
 		w.Header().Set("Cache-Control", "no-store")
 		r := &request{Request: hr, s: s, Loc: time.UTC}
 		r.Lang = s.words.language(hr, "")
@@ -51,14 +55,6 @@ func (s *Server) serve(rt route) http.HandlerFunc {
 			s.fail(w, r, err)
 		}
 	}
-}
-
-// bodyLimit is how much a route takes, in bytes.
-func bodyLimit(pattern string) int64 {
-	if pattern == "POST /admin/billing/bank" {
-		return mostBankFile
-	}
-	return 1 << 20
 }
 
 // refusal is the answer to somebody a route isn't for: to log in first, or no. At the

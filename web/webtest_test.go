@@ -187,6 +187,7 @@ func newSite(t testing.TB) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.openDesk()
 	s.http = httptest.NewServer(s.server)
 	t.Cleanup(s.http.Close)
 	t.Cleanup(func() {

@@ -12,24 +12,6 @@ import (
 
 // What an admin's screens ask beside the commands.
 
-// Connected counts the calendars being read, by the account that pays for them. It reads
-// as the owner: the operator's role sees no calendar.
-func (s *Service) Connected(ctx context.Context) (map[int64]int64, error) {
-	var rows []struct {
-		Root int64 `db:"root"`
-		N    int64 `db:"n"`
-	}
-	if err := s.DB.SelectContext(ctx, &rows, `SELECT COALESCE(a.parent_id, a.account_id) AS root, count(*) AS n FROM calendars c
-		JOIN accounts a ON a.account_id = c.account_id WHERE c.watched GROUP BY 1`); err != nil {
-		return nil, fmt.Errorf("count the calendars: %w", err)
-	}
-	all := map[int64]int64{}
-	for _, r := range rows {
-		all[r.Root] = r.N
-	}
-	return all, nil
-}
-
 // Creditable reads an invoice with what is left to be credited of it. ErrUnknown when
 // there is none.
 func (s *Service) Creditable(ctx context.Context, ref DocumentRef) (b Billed, err error) {

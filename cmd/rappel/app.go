@@ -172,6 +172,7 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, x extras) (a *app
 			Templates: reminders.NewTemplates(a.pools.web, a.now), Rules: reminders.NewRules(a.pools.web, a.now, webPlanner, a.syncer),
 			Settings: reminders.NewSettings(a.pools.web, a.now, webPlanner), Planned: reminders.NewStore(a.pools.web),
 			Stripe: a.money.hook(), Messages: notify.NewStore(a.pools.web), Unsubscriber: notify.NewUnsubscriber(a.pools.owner, a.outbox),
+			Books:  a.books(),
 			Review: reviewDesk{a.pools.owner, a.holds, a.now}, Transferer: transferer{a.pools.owner, a.credits, a.now},
 		},
 	})

@@ -1,0 +1,550 @@
+package web
+
+import (
+	"archive/zip"
+	"bytes"
+	"encoding/csv"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"rappel/calendars/billing"
+	"rappel/web/accounts"
+)
+
+// newPayer is a site with a clinic that pays and a billing admin who is logged in.
+func newPayer(t *testing.T) *payer {
+	t.Helper()
+	p := newSite(t).payerOf(t)
+	p.admin = p.operator(accounts.BillingAdmin)
+	return p
+}
+
+func (p *payer) path(rest string, args ...any) string {
+	return fmt.Sprintf("/admin/billing/clinics/%d", p.ID) + fmt.Sprintf(rest, args...)
+}
+
+// credit is what the clinic has to its credit, open what it owes.
+func (p *payer) credit() int64 {
+	return p.one(`SELECT CAST(COALESCE(-sum(balance), 0) AS bigint) FROM ledger_balances WHERE account_id = $1 AND unit = 'CHF' AND name = 'customer_credit'`, p.ID)
+}
+
+func (p *payer) open(invoice int64) int64 {
+	return p.one(`SELECT CAST(COALESCE(sum(balance), 0) AS bigint) FROM ledger_balances WHERE account_id = $1 AND unit = 'CHF' AND name = 'receivable' AND item = $2`, p.ID, invoice)
+}
+
+// A change is shown before it is made, it is what was shown, and a form sent twice makes
+// it once.
+func TestDesk_previewIsWhatHappens(t *testing.T) {
+	t.Parallel()
+	p := newPayer(t)
+	path := p.path("/quantity")
+	a := p.asked(p.admin, path, url.Values{"quantity": {"6"}, "when": {"now"}})
+	form := p.confirmation(a)
+	before := p.one(`SELECT count(*) FROM invoices WHERE account_id = $1`, p.ID)
+	for range 2 {
+		if b := p.do(p.admin, "POST", path, form, nil); b.status != http.StatusSeeOther {
+			t.Fatalf("%d\n%s", b.status, b.body)
+		}
+	}
+	if n := p.one(`SELECT count(*) FROM invoices WHERE account_id = $1`, p.ID); n != before+1 {
+		t.Errorf("%d documents more, want one", n-before)
+	}
+	last := p.one(`SELECT max(id) FROM invoices WHERE account_id = $1`, p.ID)
+	total := p.one(`SELECT total FROM invoices WHERE account_id = $1 AND id = $2`, p.ID, last)
+	if !strings.Contains(a.body, "CHF "+chf(total)) {
+		t.Errorf("the invoice is of %s, the preview said\n%s", chf(total), a.body)
+	}
+	if q := p.one(`SELECT quantity FROM subscriptions WHERE account_id = $1`, p.ID); q != 6 {
+		t.Errorf("quantity %d, want 6", q)
+	}
+	for what, query := range map[string]string{
+		"an order":                     `SELECT count(*) FROM admin_actions WHERE for_account = $1 AND action = 'quantity' AND status = 'done' AND reason = 'Anruf vom Montag'`,
+		"an entry of the clinic's log": `SELECT count(*) FROM audit WHERE account_id = $1 AND action = 'billing.quantity' AND reason = 'Anruf vom Montag' AND actor_kind = 'operator'`,
+		"a row of the history":         `SELECT count(*) FROM billing_audit WHERE account_id = $1 AND actor LIKE 'operator:%' AND action = 'quantity' AND reason = 'Anruf vom Montag'`,
+	} {
+		if n := p.one(query, p.ID); n != 1 {
+			t.Errorf("%d rows, want %s", n, what)
+		}
+	}
+}
+
+// What has changed since the preview is shown again, and nothing is done.
+func TestDesk_changedMeanwhile(t *testing.T) {
+	t.Parallel()
+	p := newPayer(t)
+	path := p.path("/quantity")
+	form := p.confirmation(p.asked(p.admin, path, url.Values{"quantity": {"6"}, "when": {"now"}}))
+	p.ordered(p.path("/quantity"), url.Values{"quantity": {"5"}, "when": {"now"}})
+	a := p.do(p.admin, "POST", path, form, nil)
+	if a.status != http.StatusConflict || !strings.Contains(a.body, "data-preview") {
+		t.Fatalf("%d, want 409 and a new preview\n%s", a.status, a.body)
+	}
+	if q := p.one(`SELECT quantity FROM subscriptions WHERE account_id = $1`, p.ID); q != 5 {
+		t.Errorf("quantity %d, want 5", q)
+	}
+}
+
+func TestDesk_wrongInput(t *testing.T) {
+	t.Parallel()
+	p := newPayer(t)
+	credit := p.credit()
+	invoice := p.path("/invoices/%d", p.Open)
+	for _, c := range []struct {
+		path   string
+		values url.Values
+		field  string // "" = said above the form
+	}{
+		{p.path("/quantity"), url.Values{"quantity": {"5"}, "reason": {" "}}, "reason"},
+		{p.path("/quantity"), url.Values{"quantity": {"viele"}}, "quantity"},
+		{p.path("/quantity"), url.Values{"quantity": {"0"}}, ""},
+		{p.path("/quantity"), url.Values{"quantity": {"5"}, "when": {"gestern"}}, "when"},
+		{p.path("/credit-chf"), url.Values{"amount": {"0"}}, "amount"},
+		{p.path("/credit-chf"), url.Values{"amount": {"12.345"}}, "amount"},
+		{p.path("/credit-chf"), url.Values{"amount": {"-5"}}, "amount"},
+		{p.path("/credit-chf"), url.Values{"amount": {"5000.01"}}, "amount"},
+		{p.path("/credit-sms"), url.Values{"sms": {"50001"}}, "sms"},
+		{p.path("/credit-sms"), url.Values{"sms": {"10"}, "expires": {"2026-05-01"}}, "expires"},
+		{p.path("/refund"), url.Values{"amount": {"1.00"}, "way": {"bank"}}, "amount"},
+		{p.path("/pause"), url.Values{"pause_until": {"2026-05-31"}}, "pause_until"},
+		{p.path("/undo-cancel"), nil, ""},
+		{p.path("/extend-trial"), url.Values{"until": {"2026-07-01"}}, ""},
+		{invoice + "/mark-paid", url.Values{"amount": {"x"}}, "amount"},
+		{invoice + "/mark-paid", url.Values{"amount": {"10"}, "paid_on": {"2026-06-02"}}, "paid_on"},
+		{invoice + "/credit-note", url.Values{"extent": {"part"}}, "extent"},
+		{p.path("/invoices/%d/write-off", p.Paid), nil, ""},
+		{p.path("/invoices/%d/void", p.Paid), nil, ""},
+		{invoice + "/charge", nil, ""},
+		{fmt.Sprintf("/admin/billing/entries/%d/assign", p.Entry), url.Values{"account": {"999"}}, "account"},
+		{fmt.Sprintf("/admin/billing/entries/%d/assign", p.Entry), url.Values{"account": {fmt.Sprint(p.ID)}, "document": {"R-1999-000001"}}, "document"},
+		{"/admin/billing/catalogue/price", url.Values{"valid_from": {"2026-06-01"}}, "valid_from"},
+		{"/admin/billing/catalogue/price", url.Values{"up_to_1": {"0"}}, "up_to_1"},
+		{"/admin/billing/catalogue/tax", url.Values{"rate": {"101"}, "source": {"x"}}, "rate"},
+		{"/admin/billing/catalogue/tariff", url.Values{"country": {"C1"}, "credits": {"2"}, "source": {"x"}}, "country"},
+		{"/admin/billing/catalogue/seller", url.Values{"iban": {"CH00"}}, "iban"},
+		{"/admin/billing/catalogue/seller", url.Values{"most_rappen": {"1"}}, "most_rappen"},
+		{"/admin/billing/catalogue/seller", nil, "seller_name"},
+	} {
+		a := p.asked(p.admin, c.path, c.values)
+		if a.status != http.StatusUnprocessableEntity {
+			t.Errorf("%s %v: %d, want 422", c.path, c.values, a.status)
+			continue
+		}
+		want := `id="` + c.field + `-error"`
+		if c.field == "" {
+			want = `role="alert"`
+		}
+		if !strings.Contains(a.body, want) {
+			t.Errorf("%s %v: lacks %s", c.path, c.values, want)
+		}
+	}
+	if n := p.one(`SELECT count(*) FROM admin_actions`); n != 0 || p.credit() != credit {
+		t.Errorf("%d orders, credit %d: nothing was to happen", n, p.credit())
+	}
+}
+
+// Orders about money do what they show, each once.
+func TestDesk_money(t *testing.T) {
+	t.Parallel()
+	p := newPayer(t)
+	owed := p.open(p.Open)
+	june := p.one(`SELECT max(id) FROM invoices WHERE account_id = $1`, p.ID)
+	sms := func() int64 {
+		return p.one(`SELECT CAST(COALESCE(sum(balance), 0) AS bigint) FROM ledger_balances WHERE account_id = $1 AND unit = 'SMS' AND name = 'available'`, p.ID)
+	}
+	body := p.ordered(p.path("/credit-chf"), url.Values{"amount": {"10.00"}})
+	if p.open(p.Open) != owed-1000 || !strings.Contains(body, chf(owed-1000)) {
+		t.Errorf("open %s after credit of 10.00, was %s", chf(p.open(p.Open)), chf(owed))
+	}
+	had := sms()
+	p.ordered(p.path("/credit-sms"), url.Values{"sms": {"120"}})
+	if sms() != had+120 {
+		t.Errorf("%d SMS, want %d", sms(), had+120)
+	}
+	p.ordered(p.path("/invoices/%d/mark-paid", p.Open), nil)
+	if p.open(p.Open) != 0 || p.text(`SELECT status FROM invoices WHERE account_id = $1 AND id = $2`, p.ID, p.Open) != "paid" {
+		t.Errorf("marked as paid, %s is open", chf(p.open(p.Open)))
+	}
+	line := p.one(`SELECT id FROM invoice_lines WHERE account_id = $1 AND invoice_id = $2`, p.ID, june)
+	was := p.open(june)
+	p.ordered(p.path("/invoices/%d/credit-note", june), url.Values{"extent": {"part"}, fmt.Sprintf("line_%d", line): {"10"}})
+	if got := was - p.open(june); got != 1081 { // 10.00 and 8.1 %
+		t.Errorf("the credit note took %s from what was open, want 10.81", chf(got))
+	}
+	p.ordered(p.path("/invoices/%d/write-off", june), nil)
+	if p.open(june) != 0 || p.text(`SELECT status FROM invoices WHERE account_id = $1 AND id = $2`, p.ID, june) != "uncollectible" {
+		t.Error("not written off")
+	}
+	p.ordered(p.path("/credit-chf"), url.Values{"amount": {"30"}})
+	p.ordered(p.path("/refund"), url.Values{"amount": {"12.50"}, "way": {"bank"}})
+	if p.credit() != 1750 {
+		t.Errorf("credit %s, want 17.50", chf(p.credit()))
+	}
+	p.ordered(fmt.Sprintf("/admin/billing/entries/%d/assign", p.Entry), url.Values{"account": {fmt.Sprint(p.ID)}, "document": {""}})
+	if p.credit() != 2750 {
+		t.Errorf("credit %s after an entry was assigned, want 27.50", chf(p.credit()))
+	}
+	had = sms()
+	p.ordered(p.path("/orders/%d/sign", p.Order), nil)
+	if got := sms() - had; got != 1000 { // and the gift of the first package
+		t.Errorf("%d SMS of a signed order, want 1000", got)
+	}
+	jobs := p.one(`SELECT count(*) FROM billing_jobs WHERE account_id = $1`, p.ID)
+	p.exec(`UPDATE billing_accounts SET email = 'kasse@example.com' WHERE account_id = $1`, p.ID)
+	p.ordered(p.path("/invoices/%d/resend", p.Open), nil)
+	if n := p.one(`SELECT count(*) FROM billing_jobs WHERE account_id = $1`, p.ID); n != jobs+1 {
+		t.Errorf("%d letters more, want one", n-jobs)
+	}
+	p.ordered(p.path("/jobs/%d/retry", p.Job), nil)
+	p.ordered(p.path("/pause"), url.Values{"pause_until": {"2026-07-01"}})
+	p.ordered(p.path("/cancel"), url.Values{"when": {"at_end"}})
+	p.ordered(p.path("/undo-cancel"), nil)
+	p.ordered(p.path("/interval"), url.Values{"interval": {"yearly"}, "when": {"at_end"}})
+	p.ordered(p.path("/undo-pending"), nil)
+	p.ordered(p.path("/suspend"), nil)
+	p.ordered(p.path("/resume"), nil)
+	if n := p.one(`SELECT count(*) FROM admin_actions WHERE status <> 'done'`); n != 0 {
+		t.Errorf("%d orders are not done", n)
+	}
+}
+
+// Above the limit a second admin confirms, who is somebody else; cutting an amount up
+// doesn't get around it.
+func TestDesk_fourEyes(t *testing.T) {
+	t.Parallel()
+	p := newPayer(t)
+	if _, err := p.server.Accounts.AddOperator(t.Context(), accounts.NewOperator{Email: "zwei@rappel.test", Name: "Zora Zweite", Role: accounts.BillingAdmin, Password: password, Language: "de"}); err != nil {
+		t.Fatal(err)
+	}
+	second := p.logIn("zwei@rappel.test")
+	p.exec(`UPDATE operators SET sealed_totp = '\x00' WHERE email = 'zwei@rappel.test'`)
+	given := func() int64 {
+		return p.one(`SELECT CAST(COALESCE(sum(amount), 0) AS bigint) FROM payments WHERE account_id = $1 AND kind = 'goodwill'`, p.ID)
+	}
+	p.ordered(p.path("/credit-chf"), url.Values{"amount": {"300"}})
+	if given() != 30000 {
+		t.Fatalf("given %s, want 300.00", chf(given()))
+	}
+	p.ordered(p.path("/credit-chf"), url.Values{"amount": {"200.01"}})
+	if given() != 30000 {
+		t.Fatalf("given %s: 300.00 and 200.01 are above the limit together", chf(given()))
+	}
+	key := p.text(`SELECT key FROM admin_actions WHERE status = 'waiting'`)
+	decide := func(c *http.Client, decision, why string) answer {
+		return p.do(c, "POST", "/admin/billing/action", url.Values{"item": {key}, "decision": {decision}, "decision_reason": {why}}, nil)
+	}
+	if a := decide(p.admin, "confirm", ""); a.status != http.StatusForbidden || given() != 30000 {
+		t.Errorf("who asked confirmed: %d, given %s", a.status, chf(given()))
+	}
+	if a := decide(second, "refuse", ""); a.status != http.StatusUnprocessableEntity {
+		t.Errorf("refused without a reason: %d", a.status)
+	}
+	if a := p.do(second, "GET", "/admin/billing/action?item="+key, nil, nil); a.status != http.StatusOK || !strings.Contains(a.body, "200.01") {
+		t.Errorf("the second admin sees %d\n%s", a.status, a.body)
+	}
+	for range 2 {
+		if a := decide(second, "confirm", "geprüft"); a.status != http.StatusSeeOther {
+			t.Errorf("confirm: %d\n%s", a.status, a.body)
+		}
+	}
+	if given() != 50001 {
+		t.Errorf("given %s, want 500.01", chf(given()))
+	}
+	p.ordered(p.path("/credit-sms"), url.Values{"sms": {"5001"}})
+	key = p.text(`SELECT key FROM admin_actions WHERE status = 'waiting'`)
+	if a := decide(second, "refuse", "zu viel"); a.status != http.StatusSeeOther {
+		t.Errorf("refuse: %d", a.status)
+	}
+	if n := p.one(`SELECT count(*) FROM credit_lots WHERE account_id = $1 AND grant_key LIKE 'admin/%'`, p.ID); n != 0 {
+		t.Error("refused SMS were given")
+	}
+	if _, err := p.owner.Exec(`UPDATE admin_actions SET status = 'done', done_at = now() WHERE status = 'refused'`); err == nil {
+		t.Error("a refused order could be done")
+	}
+}
+
+// A new price, tariff or rate is a new row. What is finalised prints as before.
+func TestDesk_catalogue(t *testing.T) {
+	t.Parallel()
+	p := newPayer(t)
+	pdf := p.do(p.admin, "GET", p.path("/invoices/%d/pdf", p.Paid), nil, nil)
+	body := p.ordered("/admin/billing/catalogue/price", url.Values{"interval": {"monthly"}, "valid_from": {"2026-07-01"}, "unit_1": {"18.00"}})
+	if !strings.Contains(body, "18.00") || !strings.Contains(body, "15.00") {
+		t.Errorf("the preview lacks old or new price\n%s", body)
+	}
+	p.ordered("/admin/billing/catalogue/package", url.Values{"sms": {"500"}, "amount": {"55"}})
+	p.ordered("/admin/billing/catalogue/package-end", url.Values{"sms": {"5000"}})
+	p.ordered("/admin/billing/catalogue/tariff", url.Values{"country": {"de"}, "credits": {"3"}, "source": {"Vertrag 7"}})
+	p.ordered("/admin/billing/catalogue/gift", url.Values{"occasion": {"signup"}, "sms": {"20"}})
+	p.ordered("/admin/billing/catalogue/tax", url.Values{"code": {"standard"}, "rate": {"8.8"}, "source": {"BBl"}})
+	p.ordered("/admin/billing/catalogue/seller", url.Values{"seller_name": {"Rappel Neu AG"}})
+	for query, want := range map[string]int64{
+		`SELECT tier_rappen[1] FROM prices WHERE billing_interval = 'monthly' AND valid_from = '2026-07-01'`:                      1800,
+		`SELECT price_rappen FROM packages WHERE sms = 500 AND valid_to IS NULL`:                                                  5500,
+		`SELECT count(*) FROM packages WHERE sms = 500`:                                                                           2,
+		`SELECT count(*) FROM packages WHERE sms = 5000 AND valid_to IS NULL`:                                                     0,
+		`SELECT credits_per_part FROM sms_tariffs WHERE country = 'DE' ORDER BY valid_from DESC LIMIT 1`:                          3,
+		`SELECT credits FROM sms_gifts WHERE occasion = 'signup' ORDER BY valid_from DESC LIMIT 1`:                                20,
+		`SELECT rate_bp FROM tax_rates WHERE code = 'standard' AND valid_to IS NULL`:                                              880,
+		`SELECT count(*) FROM operator_audit WHERE action LIKE 'billing.%' AND reason = 'Anruf vom Montag' AND after IS NOT NULL`: 7,
+	} {
+		if n := p.one(query); n != want {
+			t.Errorf("%s: %d, want %d", query, n, want)
+		}
+	}
+	if again := p.do(p.admin, "GET", p.path("/invoices/%d/pdf", p.Paid), nil, nil); again.body != pdf.body || len(pdf.body) < 1000 {
+		t.Error("an invoice prints otherwise than before")
+	}
+	p.set(monday.AddDate(0, 1, 0))
+	if _, err := p.server.Books.Billing.Preview(t.Context(), p.ID, billing.Change{Kind: billing.UndoPending}); err != nil {
+		t.Fatal(err)
+	}
+	if net := p.one(`SELECT net FROM invoices WHERE account_id = $1 ORDER BY id DESC LIMIT 1`, p.ID); net != 3*1800+1200 {
+		t.Errorf("July is billed %s, want 66.00", chf(net))
+	}
+}
+
+// Every list opens, in every state, searches, and exports what it shows.
+func TestDesk_lists(t *testing.T) {
+	t.Parallel()
+	p := newPayer(t)
+	p.ordered(p.path("/quantity"), url.Values{"quantity": {"5"}, "when": {"now"}})
+	rows := regexp.MustCompile(`<tbody>(?s:.*?)</tbody>`)
+	for _, l := range deskLists {
+		base := "/admin/billing/" + l.name
+		paths := []string{base, base + "?q=Kasse", base + "?q=%25_%27&page=3", fmt.Sprintf("%s?account=%d", base, p.ID), base + "?from=2026-01-01&to=2026-12-31", base + "?from=x&state=nope"}
+		for _, st := range l.states {
+			paths = append(paths, base+"?state="+st.name)
+		}
+		for _, path := range paths {
+			if a := p.do(p.admin, "GET", path, nil, nil); a.status != http.StatusOK {
+				t.Errorf("%s: %d", path, a.status)
+			}
+		}
+		page := p.do(p.admin, "GET", base, nil, nil)
+		shown := strings.Count(rows.FindString(page.body), "<tr>")
+		file := p.do(p.admin, "GET", base+".csv", nil, nil)
+		records, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(file.body, "\ufeff"))).ReadAll()
+		if err != nil || file.status != http.StatusOK {
+			t.Errorf("%s.csv: %d, %v", base, file.status, err)
+			continue
+		}
+		if len(records) != shown+1 && shown < deskRows {
+			t.Errorf("%s: %d rows shown, %d exported", base, shown, len(records)-1)
+		}
+		if shown == 0 && l.name != "webhooks" {
+			t.Errorf("%s shows nothing", base)
+		}
+		if x := p.do(p.admin, "GET", base+".xlsx", nil, nil); x.status != http.StatusOK || !strings.HasPrefix(x.body, "PK") {
+			t.Errorf("%s.xlsx: %d", base, x.status)
+		}
+	}
+	a := p.do(p.admin, "GET", "/admin/billing/subscriptions", nil, nil)
+	if !strings.Contains(a.body, "69.00") { // five calendars: 45 and 24
+		t.Errorf("the next bill is not shown\n%s", a.body)
+	}
+}
+
+// Every figure of the first page leads to its rows: as many as it says.
+func TestDesk_figuresLeadToTheirRows(t *testing.T) {
+	t.Parallel()
+	p := newPayer(t)
+	home := p.do(p.admin, "GET", "/admin/billing", nil, nil)
+	links := regexp.MustCompile(`href="(/admin/[^"]+)"[^>]*data-figure="(\w+)"[^>]*>(?:<span>[^<]*</span>)?(?:<strong[^>]*>|<b[^>]*>)([^<]+)<`).FindAllStringSubmatch(home.body, -1)
+	if len(links) < 12 {
+		t.Fatalf("%d figures\n%s", len(links), home.body)
+	}
+	for _, m := range links {
+		path := strings.ReplaceAll(m[1], "&amp;", "&")
+		a := p.do(p.admin, "GET", path, nil, nil)
+		if a.status != http.StatusOK {
+			t.Errorf("%s leads to %s: %d", m[2], path, a.status)
+		}
+		switch m[2] {
+		case "suspense", "orders", "stuck", "actions", "webhooks", "jobs":
+			if n := strings.Count(a.body, `<td class=" lead-cell`) + strings.Count(a.body, `<td class="right num lead-cell`); fmt.Sprint(n) != m[3] {
+				t.Errorf("%s says %s, its list has %d rows", m[2], m[3], n)
+			}
+		}
+	}
+	if !strings.Contains(home.body, "57.00") {
+		t.Error("the monthly revenue of four calendars is not there")
+	}
+}
+
+// The database refuses the operator's pool what is about patients: no page has to.
+func TestDesk_poolSeesNoPatient(t *testing.T) {
+	t.Parallel()
+	p := newPayer(t)
+	for _, query := range []string{`SELECT recipient FROM messages`, `SELECT body FROM messages`, `SELECT * FROM events`, `SELECT * FROM calendars`, `SELECT * FROM reminders`, `SELECT * FROM template_texts`, `SELECT * FROM inbound`,
+		`SELECT * FROM opt_outs`, `SELECT * FROM queue`, `SELECT * FROM held`, `SELECT after FROM audit`, `SELECT sealed FROM mails`} {
+		if _, err := p.server.Operator.Exec(query); err == nil || !strings.Contains(err.Error(), "permission denied") {
+			t.Errorf("%s: %v, want a refusal", query, err)
+		}
+	}
+	for _, query := range []string{`UPDATE invoices SET total = 0`, `DELETE FROM invoices`, `UPDATE ledger_entries SET amount = 1`, `DELETE FROM ledger_tx`, `UPDATE prices SET valid_from = now()`, `DELETE FROM admin_actions`} {
+		if _, err := p.server.Operator.Exec(query); err == nil {
+			t.Errorf("%s: done, want a refusal", query)
+		}
+	}
+}
+
+// upload sends a file of the bank.
+func (p *payer) upload(name string, content []byte) answer {
+	p.t.Helper()
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	part, err := form.CreateFormFile("file", name)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if _, err := part.Write(content); err != nil {
+		p.t.Fatal(err)
+	}
+	if err := form.Close(); err != nil {
+		p.t.Fatal(err)
+	}
+	req, err := http.NewRequest("POST", p.http.URL+"/admin/billing/bank", &body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", form.FormDataContentType())
+	res, err := p.admin.Do(req)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return answer{res.StatusCode, res.Header, string(text)}
+}
+
+// The month end: a file of the bank pays an invoice; the month's zip has every document
+// and a journal that sums to nothing and agrees with the ledger.
+func TestDesk_monthEnd(t *testing.T) {
+	t.Parallel()
+	p := newPayer(t)
+	reference := p.text(`SELECT qr_reference FROM invoices WHERE account_id = $1 AND id = $2`, p.ID, p.Open)
+	content := camtFile("JUNI", camtEntry{reference, p.open(p.Open), ""}, camtEntry{"", 4200, "von wem?"})
+	a := p.upload("juni.xml", content)
+	if a.status != http.StatusSeeOther {
+		t.Fatalf("import: %d\n%s", a.status, a.body)
+	}
+	report := p.do(p.admin, "GET", a.header.Get("Location"), nil, nil)
+	if report.status != http.StatusOK || !strings.Contains(report.body, `data-figure="matched"><b>1</b>`) || !strings.Contains(report.body, `data-figure="suspense"><b>1</b>`) {
+		t.Errorf("report: %d\n%s", report.status, report.body)
+	}
+	if p.text(`SELECT status FROM invoices WHERE account_id = $1 AND id = $2`, p.ID, p.Open) != "paid" {
+		t.Error("the invoice isn't paid")
+	}
+	entries := p.one(`SELECT count(*) FROM bank_entries`)
+	if a := p.upload("juni.xml", content); a.status != http.StatusSeeOther || p.one(`SELECT count(*) FROM bank_entries`) != entries {
+		t.Errorf("imported twice: %d", a.status)
+	}
+	for name, bad := range map[string][]byte{"leer.xml": nil, "foto.jpg": []byte("\xff\xd8\xff"), "anderes.xml": []byte("<a/>")} {
+		if a := p.upload(name, bad); a.status != http.StatusUnprocessableEntity || !strings.Contains(a.body, `id="file-error"`) {
+			t.Errorf("%s: %d", name, a.status)
+		}
+	}
+	for _, month := range []string{"2026-04", "2026-05", "2026-06", "2025-01"} {
+		page := p.do(p.admin, "GET", "/admin/billing/months?month="+month, nil, nil)
+		if page.status != http.StatusOK || !strings.Contains(page.body, `id="agrees"`) {
+			t.Errorf("%s: %d, or the journal doesn't agree\n%s", month, page.status, page.body)
+		}
+		z := p.do(p.admin, "GET", "/admin/billing/months/zip?month="+month, nil, nil)
+		archive, err := zip.NewReader(strings.NewReader(z.body), int64(len(z.body)))
+		if err != nil {
+			t.Fatalf("%s: %v", month, err)
+		}
+		pdfs := 0
+		for _, f := range archive.File {
+			r, err := f.Open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := io.ReadAll(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch {
+			case strings.HasSuffix(f.Name, ".pdf"):
+				pdfs++
+				if !bytes.HasPrefix(text, []byte("%PDF")) {
+					t.Errorf("%s is no PDF", f.Name)
+				}
+			case f.Name == "journal-"+month+".csv":
+				if sum, n := journalSum(t, text); sum != 0 || month != "2025-01" && n == 0 {
+					t.Errorf("%s: the journal of %d rows sums to %s", month, n, chf(sum))
+				}
+			default:
+				t.Errorf("%s: unexpected %s", month, f.Name)
+			}
+		}
+		if want := p.one(`SELECT count(*) FROM invoices WHERE to_char(issued_on, 'YYYY-MM') = $1`, month); int64(pdfs) != want {
+			t.Errorf("%s: %d documents, want %d", month, pdfs, want)
+		}
+	}
+}
+
+// journalSum adds up a journal's amounts, in Rappen.
+func journalSum(t *testing.T, text []byte) (sum int64, rows int) {
+	t.Helper()
+	records, err := csv.NewReader(bytes.NewReader(text)).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range records[1:] {
+		amount, negative := strings.CutPrefix(r[7], "-")
+		n, ok := readCHF(amount)
+		if !ok {
+			t.Fatalf("amount %q", r[7])
+		}
+		if negative {
+			n = -n
+		}
+		sum, rows = sum+n, rows+1
+	}
+	return sum, rows
+}
+
+func TestReadCHF(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]int64{"0": 0, "5": 500, "12.5": 1250, "12.50": 1250, "1'234.50": 123450, "1’234.–": 123400, "CHF 49.00": 4900, "Fr. 7.-": 700, " 3 ": 300, "100000000": mostRappen} {
+		if got, ok := readCHF(in); !ok || got != want {
+			t.Errorf("%q: %d, %t; want %d", in, got, ok, want)
+		}
+	}
+	for _, in := range []string{"", "-1", "+1", "1.234", "1,50", "1.", ".5", "x", "1e3", "100000000.01", "9999999999", "١"} {
+		if got, ok := readCHF(in); ok {
+			t.Errorf("%q is read as %d", in, got)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.Int64Range(0, mostRappen).Draw(t, "n")
+		for _, s := range []string{chf(n), billing.CHF(n)} {
+			if got, ok := readCHF(s); !ok || got != n {
+				t.Fatalf("%q: %d, want %d", s, got, n)
+			}
+		}
+	})
+}
+
+func FuzzReadCHF(f *testing.F) {
+	for _, s := range []string{"12.50", "1’234.–", "CHF 5", "-1", "9999999999999999999"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if n, ok := readCHF(s); ok && (n < 0 || n > mostRappen) {
+			t.Fatalf("%q: %d", s, n)
+		}
+	})
+}
