@@ -18,6 +18,12 @@
 //     open. A test walks every route as every role, as nobody and as another clinic's owner.
 //   - The operator's pages, below /admin, work as a database role that has no right on
 //     anything of patients. The reviewer's texts come through ReviewDesk, recipients masked.
+//   - The billing admin's lists are data (admin_lists.go): page, search, filter, CSV and
+//     workbook of one are the same statement. What an admin can order is data, too
+//     (admin_actions_*.go): all of it goes through one form, one preview and one record.
+//   - What a billing admin confirms is compared with what it would do now, by a digest of
+//     the preview; the rooms do it once by the form's key. Above a limit, counted over a day
+//     per admin and clinic, a second admin confirms; the database refuses the same one.
 //   - An owner in a sub-account, and support in a clinic that let it in, are the same log-in
 //     with another account at work; a banner says so on every page.
 //   - Letters are worded here like pages (postman.go); package mail sends them.
