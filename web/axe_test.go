@@ -196,7 +196,7 @@ func TestAccessibility(t *testing.T) {
 	}
 	invite := strings.TrimPrefix(firstLink.FindString(mails[0].Mail.Text), "http://rappel.test")
 	sweep([]state{{"login", "/login", nil}, {"login_wrong", "/login", map[string]string{"email": "x@example.com", "password": "falsch"}},
-		{"register", "/register", nil}, {"register_wrong", "/register", map[string]string{"email": "x"}}, {"forgot", "/forgot", nil}, {"forgot_sent", "/forgot", map[string]string{"email": "x@example.com"}},
+		{"register", "/register", nil}, {"register_wrong", "/register", map[string]string{"email": "x"}}, {"terms", "/terms", nil}, {"privacy", "/privacy", nil}, {"forgot", "/forgot", nil}, {"forgot_sent", "/forgot", map[string]string{"email": "x@example.com"}},
 		{"invite", invite, nil}, {"invite_wrong", invite, map[string]string{"name": "", "password": "kurz"}}, {"link_used", "/confirm/x", nil},
 		{"dev_mails", "/dev/mail", nil}, {"dev_mail", fmt.Sprintf("/dev/mail/%d", mails[0].ID), nil}})
 	b.logIn(fresh, "neue.praxis@example.com")

@@ -26,6 +26,8 @@
 //     per admin and clinic, a second admin confirms; the database refuses the same one.
 //   - An owner in a sub-account, and support in a clinic that let it in, are the same log-in
 //     with another account at work; a banner says so on every page.
+//   - The terms are pages of ours until the operator names its own; /terms and /privacy lead
+//     there then, so links in pages and letters stay as they are.
 //   - Letters are worded here like pages (postman.go); package mail sends them.
 //   - Only errors.go turns errors into status codes and wording.
 //   - Cross-site requests are refused by net/http's CrossOriginProtection (fetch

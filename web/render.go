@@ -78,14 +78,15 @@ func (s *Server) loadPages() (*pageSet, error) {
 // funcs are what templates may call beside the fields and methods of their view.
 func (s *Server) funcs(lang string) template.FuncMap {
 	return template.FuncMap{
-		"t":     func(key string, pairs ...any) string { return s.words.say(lang, key, pairs...) },
-		"has":   s.words.has,
-		"asset": s.static.url,
-		"icon":  icon,
-		"dict":  dict,
-		"list":  func(v ...any) []any { return v },
-		"join":  strings.Join,
-		"phone": displayPhone,
+		"t":      func(key string, pairs ...any) string { return s.words.say(lang, key, pairs...) },
+		"has":    s.words.has,
+		"asset":  s.static.url,
+		"icon":   icon,
+		"dict":   dict,
+		"list":   func(v ...any) []any { return v },
+		"join":   strings.Join,
+		"phone":  displayPhone,
+		"linked": func(key string, links ...string) (template.HTML, error) { return s.words.linked(lang, key, links) },
 	}
 }
 

@@ -19,7 +19,7 @@ func (s *Server) routes() []route {
 	var all []route
 	for _, part := range [][]route{
 		s.sessionRoutes(), s.dashboardRoutes(), s.appointmentRoutes(), s.noticeRoutes(), s.templateRoutes(), s.messageRoutes(), s.settingsRoutes(), s.retentionRoutes(), s.sendingRoutes(), s.unsubscribeRoutes(), s.calendarRoutes(),
-		s.signupRoutes(), s.profileRoutes(), s.securityRoutes(), s.memberRoutes(), s.subAccountRoutes(), s.tokenRoutes(), s.auditRoutes(), s.consentRoutes(),
+		s.signupRoutes(), s.termsRoutes(), s.profileRoutes(), s.securityRoutes(), s.memberRoutes(), s.subAccountRoutes(), s.tokenRoutes(), s.auditRoutes(), s.consentRoutes(),
 		s.adminRoutes(), s.deskRoutes(), s.reviewRoutes(), s.devMailRoutes(),
 	} {
 		all = append(all, part...)

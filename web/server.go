@@ -28,6 +28,7 @@ type Config struct {
 	Metrics  http.Handler                    // nil = no /metrics
 	Mails    *mail.Box                       // shown at /dev/mail; nil: there is no such page
 	Dev      *DevLinks                       // rappel dev: what to show beside the product; nil otherwise
+	Own      OwnPages
 	Rooms
 }
 

@@ -4,6 +4,7 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
+	"html/template"
 	"io/fs"
 	"net/http"
 	"path"
@@ -69,6 +70,25 @@ func (w *words) say(lang, key string, pairs ...any) string {
 		return key
 	}
 	return s
+}
+
+// linked returns the words for key with links in them: each three of links are the
+// placeholder's name, what to read in its place, and where it leads, in a tab of its own,
+// since a form is being filled.
+func (w *words) linked(lang, key string, links []string) (template.HTML, error) {
+	if len(links)%3 != 0 {
+		return "", fmt.Errorf("linked takes names, words and addresses")
+	}
+	var pairs []any
+	for i := 0; i < len(links); i += 3 {
+		pairs = append(pairs, links[i], "<"+links[i]+">")
+	}
+	text := template.HTMLEscapeString(w.say(lang, key, pairs...))
+	for i := 0; i < len(links); i += 3 {
+		a := fmt.Sprintf(`<a href="%s" target="_blank" rel="noopener">%s</a>`, template.HTMLEscapeString(links[i+2]), template.HTMLEscapeString(links[i+1]))
+		text = strings.ReplaceAll(text, "&lt;"+links[i]+"&gt;", a)
+	}
+	return template.HTML(text), nil // all of it is escaped above
 }
 
 // has reports whether key has words in any language.

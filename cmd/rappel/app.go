@@ -165,7 +165,7 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, x extras) (a *app
 	calendarsConfig.DB, calendarsConfig.Sink, calendarsConfig.Quota = a.pools.web, webPlanner, a.billing
 	a.web, err = web.New(web.Config{
 		DB: a.pools.web, Operator: a.pools.operator, Mails: box, Sessions: a.sessions, Accounts: a.accounts, Now: a.now, Log: log, BaseURL: cfg.BaseURL, Secure: cfg.secure(),
-		Ready: a.ready, Metrics: a.metrics.handler(), Dev: x.dev,
+		Ready: a.ready, Metrics: a.metrics.handler(), Dev: x.dev, Own: web.OwnPages{Terms: cfg.TermsURL, Privacy: cfg.PrivacyURL},
 		Rooms: web.Rooms{
 			Hooks: a.hooks(), Inbox: a.desk, Providers: providerNames(calendarsConfig.Providers),
 			Calendars: webStore, Connector: calendars.NewConnector(calendarsConfig), Planner: webPlanner,
@@ -409,9 +409,8 @@ func (a *app) housekeeping(ctx context.Context, r roles) error {
 	return nil
 }
 
-// keepEvents is how long an appointment is kept after its end: long enough to
-// answer why somebody got no text, no longer.
-const keepEvents = 90 * 24 * time.Hour
+// keepEvents is how long an appointment is kept after its end, as the terms say.
+const keepEvents = web.EventDays * 24 * time.Hour
 
 // purgeEvents removes appointments long past, account by account.
 func (a *app) purgeEvents(ctx context.Context) error {

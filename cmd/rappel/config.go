@@ -31,6 +31,9 @@ type Config struct {
 
 	SMTPURL string `name:"smtp-url" env:"RAPPEL_SMTP_URL" placeholder:"URL" help:"Mail server for sign-ups, invitations and invoices: smtp://user:password@host:587?from=rappel@example.ch, or smtps:// for TLS from the first byte. Without it mails wait in the outbox."`
 
+	TermsURL   string `name:"terms-url" env:"RAPPEL_TERMS_URL" placeholder:"URL" help:"Your own terms and conditions, to which /terms then leads. Default: the page that comes with Rappel."`
+	PrivacyURL string `name:"privacy-url" env:"RAPPEL_PRIVACY_URL" placeholder:"URL" help:"Your own privacy notice, to which /privacy then leads. Default: the page that comes with Rappel."`
+
 	GoogleClientID     string `env:"RAPPEL_GOOGLE_CLIENT_ID" help:"OAuth client id at Google; empty turns Google off."`
 	GoogleClientSecret string `env:"RAPPEL_GOOGLE_CLIENT_SECRET" help:"OAuth client secret at Google."`
 	GoogleAuthURL      string `env:"RAPPEL_GOOGLE_AUTH_URL" placeholder:"URL" help:"Authorization endpoint. Default: Google's own."`
@@ -156,6 +159,11 @@ func (c *Config) validate() error {
 	if c.SMTPURL != "" {
 		if _, err := mail.ParseURL(c.SMTPURL); err != nil {
 			errs = append(errs, fmt.Errorf("RAPPEL_SMTP_URL: %w", err))
+		}
+	}
+	for _, own := range []struct{ name, value string }{{"RAPPEL_TERMS_URL", c.TermsURL}, {"RAPPEL_PRIVACY_URL", c.PrivacyURL}} {
+		if own.value != "" && !isHTTP(own.value) {
+			errs = append(errs, fmt.Errorf("%s must be an http or https URL; leave it empty for the page that comes with Rappel", own.name))
 		}
 	}
 	if c.Debounce < 0 {
