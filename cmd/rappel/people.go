@@ -57,7 +57,7 @@ func (a *app) buildPost(seal sealer) (err error) {
 // buildPeople makes what knows people. Post and credits are there.
 func (a *app) buildPeople(seal sealer, secret []byte) (err error) {
 	a.accounts, err = accounts.NewStore(accounts.Config{DB: a.pools.owner, Web: a.pools.web, Operator: a.pools.operator, Secret: secret, Sealer: seal, Now: a.now,
-		Mailer: a.postman, Welcome: welcome{a.now, a.credits.SignUpTx}, BaseURL: a.cfg.BaseURL})
+		Mailer: a.postman, Welcome: welcome{a.now, a.credits.SignUpTx}, BaseURL: a.cfg.BaseURL, Terms: a.cfg.TermsURL})
 	return err
 }
 

@@ -76,6 +76,7 @@ type Config struct {
 	Mailer   Mailer
 	Welcome  Welcome
 	BaseURL  string // what passkeys are bound to, without trailing slash
+	Terms    string // what is kept as the terms somebody accepted; "" = the constant Terms
 }
 
 // Store keeps accounts, users and the directory of log-ins.

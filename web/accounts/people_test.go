@@ -56,13 +56,16 @@ func (h *house) WelcomeTx(_ context.Context, _ *sqlx.Tx, n accounts.Newcomer) er
 	return nil
 }
 
-func newHouse(t *testing.T) *house {
+func newHouse(t *testing.T) *house { return newHouseOf(t, "") }
+
+// newHouseOf is a house whose operator has terms of its own.
+func newHouseOf(t *testing.T, terms string) *house {
 	t.Helper()
 	dsn := dbtest.NewDSN(t)
 	h := &house{t: t, clock: &clock{monday}, db: dbtest.Open(t, dsn)}
 	var err error
 	h.Store, err = accounts.NewStore(accounts.Config{DB: h.db, Web: dbtest.Web(t, dsn), Operator: dbtest.Operator(t, dsn), Secret: []byte("k"), Cost: cheap, Now: h.clock.now,
-		Sealer: bareSealer{}, Mailer: h, Welcome: h, BaseURL: "http://localhost:8080"})
+		Sealer: bareSealer{}, Mailer: h, Welcome: h, BaseURL: "http://localhost:8080", Terms: terms})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,6 +113,24 @@ func (h *house) secret(token string) {
 	var n int
 	if err := h.db.Get(&n, `SELECT (SELECT count(*) FROM signups s WHERE CAST(s AS text) LIKE '%' || $1 || '%') + (SELECT count(*) FROM link_tokens l WHERE CAST(l AS text) LIKE '%' || $1 || '%')`, token); err != nil || n != 0 {
 		h.t.Errorf("the token lies in %d rows, %v", n, err)
+	}
+}
+
+// Who accepted the operator's own terms isn't noted to have accepted ours.
+func TestSignUp_ownTerms(t *testing.T) {
+	t.Parallel()
+	const own = "https://firma.example/agb-3"
+	h, ctx := newHouseOf(t, own), context.Background()
+	if err := h.SignUp(ctx, anna, "192.0.2.1"); err != nil {
+		t.Fatal(err)
+	}
+	_, token := h.last("confirm")
+	if _, err := h.Confirm(ctx, token); err != nil {
+		t.Fatal(err)
+	}
+	var got string
+	if err := h.db.Get(&got, `SELECT terms_version FROM accounts`); err != nil || got != own {
+		t.Errorf("accepted %q, %v", got, err)
 	}
 }
 

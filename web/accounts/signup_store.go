@@ -1,6 +1,7 @@
 package accounts
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/hex"
@@ -56,7 +57,7 @@ func (s *Store) SignUp(ctx context.Context, n SignUp, client string) error {
 		if _, err := tx.ExecContext(ctx,
 			`INSERT INTO signups (token_hash, email, password_hash, first_name, last_name, organisation, business, phone, language, terms_version, created_at, expires_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
-			tokenHash, n.Email, hash, n.FirstName, n.LastName, n.Organisation, n.Business, n.Phone, n.Language, Terms, now, now.Add(signUpFor)); err != nil {
+			tokenHash, n.Email, hash, n.FirstName, n.LastName, n.Organisation, n.Business, n.Phone, n.Language, cmp.Or(s.cfg.Terms, Terms), now, now.Add(signUpFor)); err != nil {
 			return fmt.Errorf("keep sign-up: %w", err)
 		}
 		return s.cfg.Mailer.QueueTx(ctx, tx, Letter{To: n.Email, Language: n.Language, Kind: "confirm", Key: "confirm/" + hex.EncodeToString(tokenHash),
