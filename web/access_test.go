@@ -78,8 +78,10 @@ func (d *demo) belongings() map[string]int64 {
 	d.cases = []ReviewCase{{AccountID: d.ID, Business: "Praxis am See", Reason: "review", Country: "CH", Sender: "PraxisSee", Count: 2, Since: monday, Until: monday.Add(time.Hour),
 		Texts: []ReviewText{{"+41791112277", "Herbstaktion: 20 % auf alles. STOP rpl.ch/u/x-"}}},
 		{AccountID: d.ID, Business: "Praxis am See", Reason: "registration", Country: "IT", Sender: "PraxisSee", Count: 1, Since: monday, Until: monday.Add(time.Hour)}}
+	paid := d.pays()
 	all := d.payerOf(d.t).things()
 	maps.Copy(all, map[string]int64{
+		"/billing/invoices/": paid.Invoice, "/billing/orders/": paid.Order, "/billing/methods/": paid.Method,
 		"/templates/": d.Template, "/messages/": 1, "/connections/": d.Google, "/calendars/": d.Keller.ID, "/rules/": d.Rule, "/appointments/": d.Huber,
 		"/notices/": d.notice("reminders_missed", "calendar", d.Keller.ID), "/users/": u.ID, "/accounts/": sub,
 		"/invitations/": d.insert(`INSERT INTO invitations (account_id, email, role, invited_by, language, created_at, expires_at) VALUES ($1, 'neu@example.com', 'staff', 'Anna', 'de', $2, $3) RETURNING id`, d.ID, monday, monday.AddDate(0, 0, 7)),

@@ -306,7 +306,7 @@ type deskListData struct {
 	Actions     []deskChoice
 }
 
-// today is the day it is at the operator's.
+// today is the day it is where whoever asks is: at the clinic's, or the operator's.
 func (r *request) today() billing.Date { return billing.DateIn(r.s.Now(), r.Loc) }
 
 func (l *deskList) page(s *Server, w http.ResponseWriter, r *request) error {

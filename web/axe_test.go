@@ -140,6 +140,39 @@ type violation struct{ Rule, Impact, Help, At, Why string }
 const axeRun = `axe.run(document, {resultTypes: ["violations"], runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then(r =>
 	r.violations.flatMap(v => v.nodes.map(n => ({Rule: v.id, Impact: v.impact, Help: v.help, At: n.html.slice(0, 300), Why: n.failureSummary}))))`
 
+// pageState is a page, or what it says to a form that was sent there.
+type pageState struct {
+	name, path string
+	form       map[string]string
+}
+
+// sweep has axe look at pages, light and dark, wide and narrow.
+func (b *tab) sweep(script, base string, states []pageState) {
+	b.t.Helper()
+	for _, s := range states {
+		b.do(chromedp.Navigate(base + s.path))
+		if s.form != nil {
+			b.submit(s.form)
+		}
+		b.do(chromedp.Evaluate[chromedp.Void](script), chromedp.Evaluate[chromedp.Void](`document.querySelectorAll("details").forEach(e => e.open = true)`))
+		for _, scheme := range []string{"light", "dark"} {
+			for _, width := range []int64{1280, 360} {
+				b.look(scheme, width)
+				where := fmt.Sprintf("%s at %d px, %s", s.name, width, scheme)
+				for _, v := range js[[]violation](b, axeRun) {
+					b.t.Errorf("%s: %s (%s): %s\n\t%s\n\t%s", where, v.Rule, v.Impact, v.Help, v.At, strings.ReplaceAll(v.Why, "\n", "\n\t"))
+				}
+				if over := js[int](b, `document.documentElement.scrollWidth - document.documentElement.clientWidth`); over > 0 {
+					b.t.Errorf("%s is %d px wider than the screen", where, over)
+				}
+				if b.dir != "" {
+					b.shot(fmt.Sprintf("%s-%d-%s", s.name, width, scheme))
+				}
+			}
+		}
+	}
+}
+
 // TestAccessibility has axe-core look at every page in a real browser, light and dark, on
 // a wide screen and a small phone, and at what pages say about wrong input. With
 // RAPPEL_TEST_ARTEFACTS set, each is kept as a picture.
@@ -153,34 +186,8 @@ func TestAccessibility(t *testing.T) {
 	fresh := d.clinic.site.clinic("Neue Praxis")
 	b := newTab(t)
 
-	type state struct {
-		name, path string
-		form       map[string]string // sent there
-	}
-	sweep := func(states []state) {
-		for _, s := range states {
-			b.do(chromedp.Navigate(d.http.URL + s.path))
-			if s.form != nil {
-				b.submit(s.form)
-			}
-			b.do(chromedp.Evaluate[chromedp.Void](script), chromedp.Evaluate[chromedp.Void](`document.querySelectorAll("details").forEach(e => e.open = true)`))
-			for _, scheme := range []string{"light", "dark"} {
-				for _, width := range []int64{1280, 360} {
-					b.look(scheme, width)
-					where := fmt.Sprintf("%s at %d px, %s", s.name, width, scheme)
-					for _, v := range js[[]violation](b, axeRun) {
-						t.Errorf("%s: %s (%s): %s\n\t%s\n\t%s", where, v.Rule, v.Impact, v.Help, v.At, strings.ReplaceAll(v.Why, "\n", "\n\t"))
-					}
-					if over := js[int](b, `document.documentElement.scrollWidth - document.documentElement.clientWidth`); over > 0 {
-						t.Errorf("%s is %d px wider than the screen", where, over)
-					}
-					if b.dir != "" {
-						b.shot(fmt.Sprintf("%s-%d-%s", s.name, width, scheme))
-					}
-				}
-			}
-		}
-	}
+	type state = pageState
+	sweep := func(states []state) { b.sweep(script, d.http.URL, states) }
 	d.belongings()
 	d.consent()
 	invitation, err := d.server.Accounts.ByEmail(context.Background(), "praxis.am.see@example.com")

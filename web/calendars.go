@@ -122,13 +122,16 @@ func (s *Server) calendarPick(w http.ResponseWriter, r *request) error {
 		return 1
 	})
 	var begun []int64
-	for _, cal := range cals {
+	for i, cal := range cals {
 		want := slices.Contains(r.PostForm["watch"], strconv.FormatInt(cal.ID, 10))
 		if cal.ConnectionID != id || want == cal.Watched {
 			continue
 		}
 		switch err := s.Connector.Watch(r.Context(), cal.Ref(), want); {
 		case errors.Is(err, calendars.ErrNotCovered):
+			if r.role&money != 0 {
+				return s.raise(w, r, uncovered(cals[i:], id, r.PostForm["watch"]))
+			}
 			r.flash("bad", "calendars.not_covered", "Name", cal.Name)
 			return r.see(w, "/calendars", "")
 		case errors.Is(err, calendars.ErrNotPickable):
@@ -151,6 +154,16 @@ func (s *Server) calendarPick(w http.ResponseWriter, r *request) error {
 		}
 	}
 	return r.see(w, "/calendars", "calendars.picked")
+}
+
+// uncovered are the calendars of a connection that were asked for and aren't read.
+func uncovered(cals []calendars.Calendar, connection int64, asked []string) (ids []int64) {
+	for _, c := range cals {
+		if c.ConnectionID == connection && !c.Watched && slices.Contains(asked, strconv.FormatInt(c.ID, 10)) {
+			ids = append(ids, c.ID)
+		}
+	}
+	return ids
 }
 
 func (s *Server) connectionRelist(w http.ResponseWriter, r *request) error {

@@ -36,6 +36,15 @@
 //   - German first: language of the user, else what the browser asks for, else de.
 //   - Starting a connection is a GET, since a form's redirect to the provider would
 //     need its host in form-action; the state it creates is bound to the session.
+//   - Paying is a POST, for it makes an order, or a page at the payment service. That
+//     service's origin stands in form-action, else the browser wouldn't follow.
+//   - A change of the plan is confirmed by the digest of the quote that was shown, the version
+//     of the subscription, and a key of the form. Where any of it is another one by now the
+//     change is shown again and nothing is billed; a second click of the first finds it done.
+//   - Who comes for the first time has a trial; who comes back begins on invoice, as long as
+//     nothing is owed.
+//   - The balance stands on every page of an account that pays for texts: two looks at a few
+//     rows. What must be paid is told to everybody there, and leads to whoever may see to it.
 //   - Titles lie sealed, so a search opens them piece by piece and stops after some
 //     thousands; the next page goes on. Nothing of a title is kept in the clear for it.
 //   - An appointment that vanished stays in the list for a day, struck out, and for good

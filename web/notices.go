@@ -37,7 +37,7 @@ func (v *view) Critical() []noticeRow {
 func (n noticeRow) Href() string {
 	switch {
 	case n.Subject == credits.NoticeSubject:
-		return "/billing"
+		return "/billing/credits"
 	case n.Ref() == "":
 		return "/"
 	case n.Kind == calendars.NoticeReconnect:

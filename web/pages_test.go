@@ -58,7 +58,7 @@ func (d *demo) everyPage() []string {
 }
 
 var (
-	rawKey   = regexp.MustCompile(`\b(?:why|rejected|trouble|reminder|status|reason|what|field|advice|appointments|dashboard|steps|chart|calendars|rules|settings|retention|sending|unsubscribe|kind|origin|optout|templates|messages|problem|nav|event|placeholder|preview|profile|security|passkey|totp|recovery|users|accounts|tokens|scope|audit|consent|support|review|admin|role|register|organisation|account|sent|confirm|forgot|reset|invite|email|code|mail|dev|desk)\.[a-z_]+(?:\.[a-z_]+)*\b`)
+	rawKey   = regexp.MustCompile(`\b(?:billing|why|rejected|trouble|reminder|status|reason|what|field|advice|appointments|dashboard|steps|chart|calendars|rules|settings|retention|sending|unsubscribe|kind|origin|optout|templates|messages|problem|nav|event|placeholder|preview|profile|security|passkey|totp|recovery|users|accounts|tokens|scope|audit|consent|support|review|admin|role|register|organisation|account|sent|confirm|forgot|reset|invite|email|code|mail|dev|desk)\.[a-z_]+(?:\.[a-z_]+)*\b`)
 	noScript = regexp.MustCompile(`(?i)<[^>]*\s(?:style|on[a-z]+)\s*=|<script[^>]*>\s*[^<\s]|<style`)
 	tags     = regexp.MustCompile(`(?s)<head>.*?</head>|<[^>]*>`)
 	ids      = regexp.MustCompile(`\sid="([^"]*)"`)

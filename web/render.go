@@ -37,6 +37,7 @@ type view struct {
 	Nav     string // which entry of the navigation is current
 	Path    string // of the request, for links back
 	Notices []noticeRow
+	Purse   *purse // nil = nothing to say about money
 	Flash   string
 	Mood    string // of Flash: good, warn, bad
 	Loc     *time.Location
@@ -133,8 +134,11 @@ func (s *Server) render(w http.ResponseWriter, r *request, status int, file, nav
 
 func (s *Server) view(r *request, nav string, data any) (*view, error) {
 	v := &view{s: s, role: r.role, home: r.landing(), Own: r.home, Lang: r.Lang, Account: r.Account, User: r.User, Nav: nav, Path: r.URL.RequestURI(), Loc: r.Loc, Now: r.now(), Data: data, Dev: s.Dev}
-	if r.Account.ID != 0 && r.role&daily != 0 && !r.fragment() {
+	if r.Account.ID != 0 && r.role&(daily|money) != 0 && !r.fragment() {
 		if err := r.tx(func(ctx context.Context, tx *sqlx.Tx) (err error) {
+			if v.Purse, err = purseTx(ctx, tx, r.Account.ID); err != nil || r.role&daily == 0 {
+				return err
+			}
 			v.Notices, err = openNotices(ctx, tx, r.Account.ID)
 			return err
 		}); err != nil {

@@ -30,7 +30,7 @@ type request struct {
 }
 
 // largeBodies are the routes that take more than a megabyte, in bytes.
-var largeBodies = map[string]int64{"POST /admin/billing/bank": mostBankFile}
+var largeBodies = map[string]int64{"POST /admin/billing/bank": mostBankFile, "POST /billing/orders/{id}/files": maxOrderFile}
 
 // serve wraps a route's handler: who is it, may they, and what if it fails.
 func (s *Server) serve(rt route) http.HandlerFunc {

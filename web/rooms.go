@@ -13,6 +13,8 @@ import (
 	"github.com/nyaruka/phonenumbers"
 
 	"rappel/calendars"
+	"rappel/calendars/billing"
+	"rappel/calendars/billing/payments"
 	"rappel/notify"
 	"rappel/reminders"
 	"rappel/web/accounts"
@@ -22,7 +24,7 @@ import (
 // isMissing reports whether err means that what a page asked for is not there, or
 // is another account's, which must look the same.
 func isMissing(err error) bool {
-	for _, missing := range []error{sql.ErrNoRows, reminders.ErrNotFound, notify.ErrNotFound, calendars.ErrUnknown, accounts.ErrNotFound, mail.ErrGone} {
+	for _, missing := range []error{sql.ErrNoRows, reminders.ErrNotFound, notify.ErrNotFound, calendars.ErrUnknown, accounts.ErrNotFound, mail.ErrGone, billing.ErrUnknown, payments.ErrNoOrder} {
 		if errors.Is(err, missing) {
 			return true
 		}
@@ -64,6 +66,12 @@ type Rooms struct {
 	Messages  *notify.Store
 	// Stripe takes its events and checks their signature itself; nil: it isn't set up.
 	Stripe http.Handler
+	// Billing keeps plans and invoices, Orders those of packages, on the owner's pool.
+	Billing *billing.Service
+	Orders  *payments.Desk
+	Purse   Purse
+	// Cashier leads to pages to pay on; nil: one pays by transfer.
+	Cashier Cashier
 	// Unsubscriber is behind the links in marketing texts; nil: there are none.
 	Unsubscriber *notify.Unsubscriber
 	// Books is what the billing admin works with; nil: there are no such pages.

@@ -18,7 +18,7 @@ type route struct {
 func (s *Server) routes() []route {
 	var all []route
 	for _, part := range [][]route{
-		s.sessionRoutes(), s.dashboardRoutes(), s.appointmentRoutes(), s.noticeRoutes(), s.templateRoutes(), s.messageRoutes(), s.settingsRoutes(), s.retentionRoutes(), s.sendingRoutes(), s.unsubscribeRoutes(), s.calendarRoutes(),
+		s.sessionRoutes(), s.dashboardRoutes(), s.appointmentRoutes(), s.noticeRoutes(), s.templateRoutes(), s.messageRoutes(), s.settingsRoutes(), s.retentionRoutes(), s.sendingRoutes(), s.unsubscribeRoutes(), s.calendarRoutes(), s.billingRoutes(),
 		s.signupRoutes(), s.termsRoutes(), s.profileRoutes(), s.securityRoutes(), s.memberRoutes(), s.subAccountRoutes(), s.tokenRoutes(), s.auditRoutes(), s.consentRoutes(),
 		s.adminRoutes(), s.deskRoutes(), s.reviewRoutes(), s.devMailRoutes(),
 	} {
@@ -58,9 +58,13 @@ func (s *Server) mux() http.Handler {
 
 // secure sets the headers every answer carries.
 func (s *Server) secure(next http.Handler) http.Handler {
+	forms := "'self'"
+	if s.Cashier != nil {
+		forms += " " + s.Cashier.Origin() // a form that orders ends on the page to pay on
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action "+forms+"; base-uri 'none'; frame-ancestors 'none'")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")

@@ -28,9 +28,12 @@ import (
 	"github.com/tink-crypto/tink-go/v2/tink"
 
 	"rappel/calendars"
+	"rappel/calendars/billing"
+	"rappel/calendars/billing/payments"
 	"rappel/migrations"
 	"rappel/migrations/dbtest"
 	"rappel/notify"
+	"rappel/notify/credits"
 	"rappel/reminders"
 	"rappel/web/accounts"
 	"rappel/web/mail"
@@ -93,6 +96,11 @@ type site struct {
 	credits  map[int64]int64 // what Transferer moves
 	cases    []ReviewCase    // what ReviewDesk shows
 	settled  []string        // what it was told
+
+	books *billing.Service
+	desk  *payments.Desk
+	purse *credits.Credits
+	till  *till
 }
 
 // WelcomeTx, Available, Transfer, Waiting, Settle and Register are the rooms a site's
@@ -156,7 +164,7 @@ func newSite(t testing.TB) *site {
 	dsn := dbtest.NewDSN(t)
 	s := &site{t: t, clock: &clock{t: monday}, owner: dbtest.Open(t, dsn), logs: &syncBuffer{}}
 	pool := dbtest.Web(t, dsn)
-	log := slog.New(slog.NewTextHandler(s.logs, nil))
+	log := s.log()
 	operator := dbtest.Operator(t, dsn)
 	s.box = mail.NewBox(s.owner, newSealer())
 	s.credits = map[int64]int64{}
@@ -170,18 +178,19 @@ func newSite(t testing.TB) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.openBooks()
 	outbox := notify.NewOutbox(s.clock.now)
 	s.plan = reminders.NewPlanner(reminders.PlannerConfig{Events: calendars.NewStore(s.owner, newSealer()), Outbox: outbox, Debounce: -1, Log: log})
 	store := calendars.NewStore(pool, newSealer())
 	planner := reminders.NewPlanner(reminders.PlannerConfig{Events: store, Outbox: outbox, Debounce: -1, Log: log})
-	connector := calendars.NewConnector(calendars.Config{DB: pool, Sealer: newSealer(), Sink: planner, BaseURL: "http://rappel.test", Now: s.clock.now, Log: log})
+	connector := calendars.NewConnector(calendars.Config{DB: pool, Sealer: newSealer(), Sink: planner, BaseURL: "http://rappel.test", Quota: s.books, Now: s.clock.now, Log: log})
 	s.server, err = New(Config{
 		DB: pool, Operator: operator, Mails: s.box, Sessions: NewSessionStore(s.owner, s.clock.now), Accounts: people, Now: s.clock.now, Log: log, BaseURL: "http://rappel.test",
 		Rooms: Rooms{
 			Providers: []string{"google", "microsoft"}, Calendars: store, Connector: connector, Planner: planner,
 			Templates: reminders.NewTemplates(pool, s.clock.now), Rules: reminders.NewRules(pool, s.clock.now, planner, connector),
 			Settings: reminders.NewSettings(pool, s.clock.now, planner), Planned: reminders.NewStore(pool), Messages: notify.NewStore(pool),
-			Transferer: s, Review: s,
+			Transferer: s, Review: s, Billing: s.books, Orders: s.desk, Purse: s.purse, Cashier: s.till,
 		},
 	})
 	if err != nil {
@@ -197,6 +206,9 @@ func newSite(t testing.TB) *site {
 	})
 	return s
 }
+
+// log writes into the site's.
+func (s *site) log() *slog.Logger { return slog.New(slog.NewTextHandler(s.logs, nil)) }
 
 // clinic is an account with somebody logged in.
 type clinic struct {

@@ -37,6 +37,11 @@ func (s *Service) MayWatchTx(ctx context.Context, tx *sqlx.Tx, account int64) (b
 	return n < sub.Allowed(), err
 }
 
+// Watched is how many calendars are read of account and of those it pays for.
+func (s *Service) Watched(ctx context.Context, account int64) (int64, error) {
+	return watchedTx(ctx, s.DB, account)
+}
+
 // watchLock is the first key of the lock on a payer's calendars.
 const watchLock = 0x7261
 

@@ -171,6 +171,7 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, x extras) (a *app
 			Calendars: webStore, Connector: calendars.NewConnector(calendarsConfig), Planner: webPlanner,
 			Templates: reminders.NewTemplates(a.pools.web, a.now), Rules: reminders.NewRules(a.pools.web, a.now, webPlanner, a.syncer),
 			Settings: reminders.NewSettings(a.pools.web, a.now, webPlanner), Planned: reminders.NewStore(a.pools.web),
+			Billing: a.billing, Orders: a.money.desk, Purse: a.credits, Cashier: a.money.cashier(a.pools.owner, cfg.StripeAPIURL),
 			Stripe: a.money.hook(), Messages: notify.NewStore(a.pools.web), Unsubscriber: notify.NewUnsubscriber(a.pools.owner, a.outbox),
 			Books:  a.books(),
 			Review: reviewDesk{a.pools.owner, a.holds, a.now}, Transferer: transferer{a.pools.owner, a.credits, a.now},
