@@ -117,16 +117,17 @@ func overdueAll(ctx context.Context, q sqlx.QueryerContext, account int64, today
 }
 
 // dun takes the steps that are due, sets the subscription past due and, in the end,
-// suspends it. It returns the next day it has work, 0 when it has none.
-func (s *Service) dun(ctx context.Context, tx *sqlx.Tx, payer Payer, now time.Time) (next Date, err error) {
+// suspends it. It returns the next day it has work, 0 when it has none. failed is what
+// keeps the subscription from following a payment; what else is to be done goes on.
+func (s *Service) dun(ctx context.Context, tx *sqlx.Tx, payer Payer, now time.Time) (next Date, failed, err error) {
 	today := payer.Today(now)
 	sc, err := s.read(ctx, tx, payer)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	list, err := overdueAll(ctx, tx, payer.Account, today)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	suspend := false
 	for _, l := range list {
@@ -141,7 +142,7 @@ func (s *Service) dun(ctx context.Context, tx *sqlx.Tx, payer Payer, now time.Ti
 			// Nothing can be suspended, so there is nothing to warn of.
 		default:
 			if err := takeStep(ctx, tx, DocumentRef{payer.Account, l.Invoice}, level, today, now); err != nil {
-				return 0, err
+				return 0, nil, err
 			}
 			l.Taken[level-1] = today
 			if _, on := sc.seller.Terms().NextStep(l.Dunned); on > today {
@@ -156,19 +157,20 @@ func (s *Service) dun(ctx context.Context, tx *sqlx.Tx, payer Payer, now time.Ti
 	var kind ChangeKind
 	switch {
 	case !owing:
-		return next, s.followUp(ctx, tx, payer)
+		failed, err = s.tryFollowUp(ctx, tx, payer)
+		return next, failed, err
 	case suspend && (sc.Sub.Status == PastDue || sc.Sub.Status == Active):
 		kind = Suspend
 	case sc.Sub.Status == Active:
 		kind = FallBehind
 	default:
-		return next, nil
+		return next, nil, nil
 	}
 	done, err := s.apply(ctx, tx, sc, Change{Kind: kind}, s.bySystem(sc.Sub, kind))
 	if err != nil || kind != Suspend {
-		return next, err
+		return next, nil, err
 	}
-	return next, addJob(ctx, tx, Job{Account: payer.Account, Kind: JobNotice, What: NoticeSuspended,
+	return next, nil, addJob(ctx, tx, Job{Account: payer.Account, Kind: JobNotice, What: NoticeSuspended,
 		Key: fmt.Sprintf("sub/%d/%d/suspended", done.Subscription.ID, done.Subscription.Version)}, now)
 }
 

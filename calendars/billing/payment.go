@@ -5,10 +5,12 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/jmoiron/sqlx"
 
+	"rappel/migrations"
 	"rappel/migrations/due"
 	"rappel/migrations/ledger"
 )
@@ -22,6 +24,7 @@ type Payment struct {
 	Amount      int64  // Rappen, above 0
 	At          time.Time
 	Note        string
+	Of          string // of a refund: the provider's reference of the payment it gives back, which is drawn on first
 }
 
 // Recorded is what became of a payment.
@@ -75,7 +78,7 @@ func (s *Service) receive(ctx context.Context, tx *sqlx.Tx, p Payment, kind, fro
 		if err := settleTx(ctx, tx, p.Account, now); err != nil {
 			return r, err
 		}
-		if err := s.followUp(ctx, tx, payer); err != nil {
+		if _, err := s.tryFollowUp(ctx, tx, payer); err != nil {
 			return r, err
 		}
 		if err := due.Raise(ctx, tx, DueKind, p.Account, now); err != nil {
@@ -272,6 +275,16 @@ func revive(ctx context.Context, tx *sqlx.Tx, ref DocumentRef, amount int64, now
 	}
 	return allocate(ctx, tx, source{account: ref.Account}, allocation{invoice: ref.Document, amount: -n}, now,
 		ledger.Move(n, place("loss", 0), place("receivable", ref.Document)))
+}
+
+// tryFollowUp is followUp, except that what fails leaves tx as it was: money is booked, and
+// so is what an admin orders, also where no invoice can be made yet. The due work tries again.
+func (s *Service) tryFollowUp(ctx context.Context, tx *sqlx.Tx, payer Payer) (failed, err error) {
+	failed, err = migrations.Attempt(ctx, tx, func() error { return s.followUp(ctx, tx, payer) })
+	if failed != nil {
+		s.Log.ErrorContext(ctx, "a subscription can't follow its payment", slog.Int64("account_id", payer.Account), slog.Any("error", failed))
+	}
+	return failed, err
 }
 
 // followUp does what a payment brings about: an incomplete subscription begins, one that

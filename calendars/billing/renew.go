@@ -107,6 +107,7 @@ func (s *Service) Account(ctx context.Context, account int64) (next time.Time, e
 	var days []Date // on which there is work
 	var payer Payer
 	var found bool
+	var waits error // what a subscription can't follow yet; letters and grants go on
 	err = migrations.InAccount(ctx, s.DB, account, func(tx *sqlx.Tx) error {
 		found, days = true, nil
 		now := s.Now()
@@ -117,11 +118,11 @@ func (s *Service) Account(ctx context.Context, account int64) (next time.Time, e
 		if payer, err = lockPayer(ctx, tx, account); err != nil {
 			return err
 		}
-		day, err := s.dun(ctx, tx, payer, now)
+		day, blocked, err := s.dun(ctx, tx, payer, now)
 		if err != nil {
 			return err
 		}
-		days = append(days, day)
+		days, waits = append(days, day), blocked
 		sc, err := s.read(ctx, tx, payer)
 		if err != nil {
 			return err
@@ -138,7 +139,7 @@ func (s *Service) Account(ctx context.Context, account int64) (next time.Time, e
 	if err := s.align(ctx, account); err != nil {
 		return next, err
 	}
-	if err := s.deliver(ctx, account); err != nil {
+	if err := errors.Join(s.deliver(ctx, account), waits); err != nil {
 		return next, err
 	}
 	var job sql.NullTime

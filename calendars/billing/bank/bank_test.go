@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jmoiron/sqlx"
 
+	"rappel/calendars/billing"
 	"rappel/calendars/billing/bank"
 	"rappel/calendars/billing/camt"
 	"rappel/calendars/billing/payments"
@@ -366,5 +367,33 @@ func TestImport_refuses(t *testing.T) {
 	}
 	if got := w.Text(`SELECT count(*) FROM bank_files`); got != "0" {
 		t.Errorf("%s files are kept", got)
+	}
+}
+
+// What the books refuse waits for people, and what comes behind it is booked: here the bank
+// takes back a payment of which a part was refunded meanwhile.
+func TestImport_refused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := context.Background()
+	first, a := w.Invoice(1, 3000)
+	second, b := w.Invoice(2, 3000)
+	w.take(file(camt.Statement, "a", entry{bankRef: "1", rappen: 6486, details: []tx{{ref: a, rappen: 6486}}}), bank.Result{Kind: "053", Bookings: 1, Matched: 1})
+	_, err := w.Billing.Refund(ctx, billing.Correction{Account: 1, Key: "k", Actor: "operator:1", Reason: "paid twice"},
+		billing.Payment{Provider: "manual", ProviderRef: "out", Amount: 3243})
+	w.OK(err)
+	f := file(camt.Statement, "b", entry{bankRef: "1r", rappen: 6486, debit: true, reversal: true, details: []tx{{ref: a, rappen: 6486}}},
+		entry{bankRef: "2", rappen: 3243, details: []tx{{ref: b, rappen: 3243}}})
+	w.take(f, bank.Result{Kind: "053", Bookings: 2, Matched: 1, Suspense: 1})
+	if w.Open(1, first) != 0 || w.Open(2, second) != 0 {
+		t.Errorf("open %d and %d", w.Open(1, first), w.Open(2, second))
+	}
+	all, err := bank.Suspense(ctx, w.DB, bank.Page{Limit: 10})
+	w.OK(err)
+	if len(all) != 1 || all[0].Why != "refused" || all[0].Incoming || !strings.Contains(all[0].Reason, "32.43") {
+		t.Errorf("in suspense %+v", all)
+	}
+	if _, err := w.importer.Import(ctx, f); !errors.Is(err, bank.ErrImported) {
+		t.Errorf("again: %v", err)
 	}
 }

@@ -29,6 +29,9 @@
 //     stays, and the details count no more.
 //   - What the bank takes back undoes the payment with the same reference and amount, the
 //     latest first. If that was in suspense, both are dismissed.
+//   - What the books refuse, such as taking back money that was refunded meanwhile, goes to
+//     suspense with the refusal, and the import goes on. A database that is out of reach
+//     breaks it off instead: that passes.
 //   - Other debits are kept as bookings and booked nowhere: fees are no clinic's affair.
 //   - Importing is for a billing admin and runs as the owner: what is matched here belongs
 //     to any account. An import locks a booking, then an order, then a payer, and one of

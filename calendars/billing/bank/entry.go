@@ -22,17 +22,17 @@ type entryRow struct {
 	Incoming                          bool
 	Reference, Payer, PayerIBAN, Note string
 	BookedOn                          string
-	State, Why                        string
+	State, Why, Reason                string
 	Account, Invoice, Order, Reverses *int64
 	At                                time.Time
 }
 
 func (e entryRow) insert(ctx context.Context, tx *sqlx.Tx) (id int64, err error) {
 	err = tx.GetContext(ctx, &id, `INSERT INTO bank_entries (iban, booking_key, tx_key, file, rappen, incoming, reference, payer, payer_iban, note, booked_on,
-		state, why, for_account, for_invoice, for_order, reverses, decided_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, CAST($11 AS date), $12, $13, $14, $15, $16, $17, $18) RETURNING id`,
+		state, why, reason, for_account, for_invoice, for_order, reverses, decided_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, CAST($11 AS date), $12, $13, $14, $15, $16, $17, $18, $19) RETURNING id`,
 		e.IBAN, e.Booking, e.Key, e.File, e.Rappen, e.Incoming, e.Reference, e.Payer, e.PayerIBAN, e.Note, e.BookedOn,
-		e.State, e.Why, e.Account, e.Invoice, e.Order, e.Reverses, e.At)
+		e.State, e.Why, e.Reason, e.Account, e.Invoice, e.Order, e.Reverses, e.At)
 	if err != nil {
 		return 0, fmt.Errorf("keep an entry: %w", err)
 	}
@@ -56,7 +56,7 @@ type Entry struct {
 	Invoice   *int64    `db:"for_invoice"`
 	Order     *int64    `db:"for_order"`
 	DecidedBy string    `db:"decided_by"`
-	Reason    string    `db:"reason"`
+	Reason    string    `db:"reason"` // of who decided, or why it was refused
 	DecidedAt time.Time `db:"decided_at"`
 }
 

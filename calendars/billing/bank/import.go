@@ -7,10 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
 
+	"rappel/calendars/billing"
 	"rappel/calendars/billing/camt"
 	"rappel/calendars/billing/payments"
 	"rappel/migrations"
@@ -216,7 +219,14 @@ func (m *Importer) came(ctx context.Context, tx *sqlx.Tx, b camt.Booking, e entr
 	case b.Reversal:
 		e.Why = "debit_undone"
 	case ok:
-		e.State, e.Account, e.Invoice, e.Order = "matched", &t.Account, zero(t.Invoice), zero(t.Order)
+		return m.book(ctx, tx, e, matched, func(e entryRow) error {
+			e.State, e.Account, e.Invoice, e.Order = "matched", &t.Account, zero(t.Invoice), zero(t.Order)
+			id, err := e.insert(ctx, tx)
+			if err != nil {
+				return err
+			}
+			return m.c.Desk.ReceiveTx(ctx, tx, payments.Receipt{Target: t, Provider: provider, Ref: name(id), Rappen: e.Rappen, At: e.At})
+		})
 	case e.Reference != "":
 		e.Why = "unknown_reference"
 	case e.Key == whole:
@@ -224,14 +234,40 @@ func (m *Importer) came(ctx context.Context, tx *sqlx.Tx, b camt.Booking, e entr
 	default:
 		e.Why = "no_reference"
 	}
-	id, err := e.insert(ctx, tx)
-	if err != nil {
+	_, err = e.insert(ctx, tx)
+	return suspended, err
+}
+
+// book has do keep and book e, which comes to done. What the books refuse goes to suspense
+// with the refusal as its reason: one entry must not hold up those behind it.
+func (m *Importer) book(ctx context.Context, tx *sqlx.Tx, e entryRow, done outcome, do func(e entryRow) error) (outcome, error) {
+	failed, err := migrations.Attempt(ctx, tx, func() error { return do(e) })
+	switch {
+	case err != nil:
 		return 0, err
+	case failed == nil:
+		return done, nil
+	case !refusal(failed):
+		return 0, failed
 	}
-	if e.State == "suspense" {
-		return suspended, nil
+	m.c.Log.WarnContext(ctx, "a bank entry can't be booked", slog.Bool("incoming", e.Incoming), slog.Any("err", failed))
+	e.State, e.Why, e.Reason = "suspense", "refused", failed.Error()
+	_, err = e.insert(ctx, tx)
+	return suspended, err
+}
+
+// refusal reports whether err is the books' answer to an entry, which comes again
+// whenever that is tried, and not a database that is out of reach or busy.
+func refusal(err error) bool {
+	for _, final := range []error{billing.ErrUnknown, billing.ErrState, billing.ErrAmount, billing.ErrAddress, billing.ErrSeller, billing.ErrCatalogue, billing.ErrForeign, billing.ErrKeyReused,
+		payments.ErrNoOrder, payments.ErrState, payments.ErrPayer, payments.ErrReceipt} {
+		if errors.Is(err, final) {
+			return true
+		}
 	}
-	return matched, m.c.Desk.ReceiveTx(ctx, tx, payments.Receipt{Target: t, Provider: provider, Ref: name(id), Rappen: e.Rappen, At: e.At})
+	var e *pq.Error
+	// Data, constraints, rights and our own triggers; see SQLSTATE.
+	return errors.As(err, &e) && slices.Contains([]string{"22", "23", "42", "RP"}, string(e.Code.Class()))
 }
 
 // name is what an entry's payment is called in the books.
@@ -258,21 +294,22 @@ func (m *Importer) takenBack(ctx context.Context, tx *sqlx.Tx, b camt.Booking, e
 	case err != nil:
 		return 0, fmt.Errorf("look for what is taken back: %w", err)
 	}
-	e.Reverses = &origin.ID
 	if origin.State == "suspense" {
 		if _, err := tx.ExecContext(ctx, `UPDATE bank_entries SET state = 'dismissed', decided_by = 'system', reason = 'taken back by the bank', decided_at = $2 WHERE id = $1`, origin.ID, e.At); err != nil {
 			return 0, fmt.Errorf("dismiss what is taken back: %w", err)
 		}
-		e.State = "dismissed"
+		e.State, e.Reverses = "dismissed", &origin.ID
 		_, err := e.insert(ctx, tx)
 		return undone, err
 	}
-	e.State, e.Account = "matched", origin.Account
-	id, err := e.insert(ctx, tx)
-	if err != nil {
-		return 0, err
-	}
-	return undone, m.c.Desk.TakeBackTx(ctx, tx, payments.TakenBack{Account: *origin.Account, Provider: provider, Of: name(origin.ID), Ref: name(id), At: e.At})
+	return m.book(ctx, tx, e, undone, func(e entryRow) error {
+		e.State, e.Account, e.Reverses = "matched", origin.Account, &origin.ID
+		id, err := e.insert(ctx, tx)
+		if err != nil {
+			return err
+		}
+		return m.c.Desk.TakeBackTx(ctx, tx, payments.TakenBack{Account: *origin.Account, Provider: provider, Of: name(origin.ID), Ref: name(id), At: e.At})
+	})
 }
 
 func zero(id int64) *int64 {
