@@ -50,6 +50,9 @@ func (s *Service) Preview(ctx context.Context, account int64, change Change) (q 
 		if err != nil {
 			return err
 		}
+		if err := mayResume(ctx, tx, sc, change, payer.Today(s.Now())); err != nil {
+			return err
+		}
 		q, err = Ask(sc.State, change, payer.Today(s.Now()))
 		return err
 	})
@@ -130,7 +133,25 @@ func (s *Service) DoTx(ctx context.Context, tx *sqlx.Tx, c Command) (d Done, err
 	if c.Version != 0 && c.Version != sc.Sub.Version {
 		return d, fmt.Errorf("%w: the subscription was shown as version %d and is %d", ErrStale, c.Version, sc.Sub.Version)
 	}
+	if err := mayResume(ctx, tx, sc, c.Change, payer.Today(s.Now())); err != nil {
+		return d, err
+	}
 	return s.apply(ctx, tx, sc, c.Change, a)
+}
+
+// mayResume answers ErrState to a resumption that dunning would undo at its next look.
+func mayResume(ctx context.Context, tx *sqlx.Tx, sc scene, change Change, today Date) error {
+	if change.Kind != Resume || sc.Sub.Status != Suspended || sc.Sub.DunningAfter > today {
+		return nil
+	}
+	late, err := overdue(ctx, tx, sc.payer.Account, today)
+	if err != nil {
+		return err
+	}
+	if len(late) > 0 {
+		return fmt.Errorf("%w: %d of its invoices are overdue; have them paid or written off, or pause the reminders first", ErrState, len(late))
+	}
+	return nil
 }
 
 // apply asks and writes down, with the audit beside it.
@@ -147,6 +168,9 @@ func (s *Service) apply(ctx context.Context, tx *sqlx.Tx, sc scene, change Chang
 	q, err := Ask(sc.State, change, sc.payer.Today(now))
 	if err != nil {
 		return d, err
+	}
+	if change.Kind == Suspend && sc.Sub.Status != Suspended {
+		q.After.SuspendedBy = a.actor
 	}
 	a.before = sc.Sub
 	var after Done

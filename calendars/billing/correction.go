@@ -50,8 +50,20 @@ type Corrected struct {
 	Again    bool  `json:"-"`                  // it was done before
 }
 
-// correct runs do once, in a transaction bound to the account, which it locks first.
+// correct runs do once, in a transaction bound to the account, which it locks first, and
+// then what a payment would bring about.
 func (s *Service) correct(ctx context.Context, c Correction, action string, request any, do func(tx *sqlx.Tx, payer Payer, now time.Time) (Corrected, error)) (r Corrected, err error) {
+	return s.once(ctx, c, action, request, func(tx *sqlx.Tx, payer Payer, now time.Time) (Corrected, error) {
+		r, err := do(tx, payer, now)
+		if err == nil {
+			_, err = s.tryFollowUp(ctx, tx, payer)
+		}
+		return r, err
+	})
+}
+
+// once is correct without what would follow from a payment.
+func (s *Service) once(ctx context.Context, c Correction, action string, request any, do func(tx *sqlx.Tx, payer Payer, now time.Time) (Corrected, error)) (r Corrected, err error) {
 	if err := c.check(); err != nil {
 		return r, err
 	}
@@ -67,9 +79,6 @@ func (s *Service) correct(ctx context.Context, c Correction, action string, requ
 			return err
 		}
 		if r, err = do(tx, payer, now); err != nil {
-			return err
-		}
-		if _, err := s.tryFollowUp(ctx, tx, payer); err != nil {
 			return err
 		}
 		if err := due.Raise(ctx, tx, DueKind, c.Account, now); err != nil {
@@ -422,10 +431,11 @@ func reopen(ctx context.Context, tx *sqlx.Tx, ref DocumentRef, amount int64, now
 	return nil
 }
 
-// WriteOff gives up what is open of an invoice. A payment that comes all the same brings
-// it back.
+// WriteOff gives up what is open of an invoice. It resumes nothing: who was suspended for
+// it stays so until it is paid or an admin says otherwise. A payment that comes all the
+// same brings it back.
 func (s *Service) WriteOff(ctx context.Context, c Correction, invoice int64) (Corrected, error) {
-	return s.correct(ctx, c, "write_off", map[string]any{"invoice": invoice}, func(tx *sqlx.Tx, _ Payer, now time.Time) (r Corrected, err error) {
+	return s.once(ctx, c, "write_off", map[string]any{"invoice": invoice}, func(tx *sqlx.Tx, _ Payer, now time.Time) (r Corrected, err error) {
 		ref := DocumentRef{c.Account, invoice}
 		d, err := DocumentTx(ctx, tx, ref)
 		if err != nil {

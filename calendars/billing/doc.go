@@ -74,6 +74,15 @@
 //   - A suspended subscription isn't renewed. What is left of its period goes on after the
 //     payment; if none is left, a new anchor begins. The days it stood still cost nothing.
 //   - Only invoices of the subscription can suspend it; others are reminded of all the same.
+//   - Only a suspension that dunning ordered ends with the payment; one an admin ordered
+//     ends when an admin says so. So does that of a subscription with an invoice written
+//     off: giving up a debt is no payment. To resume while something is overdue takes a
+//     pause of the dunning, or the next look would undo it.
+//   - A payment that went back begins the reminders anew: who paid was not warned of this.
+//   - Money is booked whatever follows from it. What can't follow yet, as an invoice without
+//     an address, is tried again with the due work, and logged.
+//   - A credit note first makes up for what was written off of its invoice: nobody paid that,
+//     so it is nobody's credit.
 //   - Steps of dunning keep their distance from the day the last was really taken, and a
 //     warning is always out some days before the suspension: also after an outage.
 //   - Nobody has credit and debts at once: whatever comes pays the oldest invoice, a credit

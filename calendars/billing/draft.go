@@ -111,6 +111,7 @@ type Billed struct {
 	Round    bool // its total was rounded to 5 Rappen
 	Rounding int64
 	Credited int64 // rounding taken back so far
+	Lost     int64 // written off: what is credited brings that back before it is anybody's credit
 	Sums     []BilledSum
 	Lines    []BilledLine // in the order of the document
 }

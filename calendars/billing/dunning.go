@@ -68,6 +68,7 @@ func (t DunningTerms) SuspendOn(d Dunned) Date {
 type late struct {
 	Invoice int64 `db:"id"`
 	Sub     bool  `db:"of_subscription"`
+	Round   int   `db:"reopened"` // how often its payment went back: reminders count anew
 	Dunned
 }
 
@@ -89,25 +90,27 @@ func overdueAll(ctx context.Context, q sqlx.QueryerContext, account int64, today
 	var rows []struct {
 		ID    int64 `db:"id"`
 		Sub   bool  `db:"of_subscription"`
+		Round int   `db:"reopened"`
 		DueOn Date  `db:"due_on"`
 	}
-	if err := sqlx.SelectContext(ctx, q, &rows, `SELECT i.id, i.subscription_id IS NOT NULL AS of_subscription, i.due_on FROM invoices i
+	if err := sqlx.SelectContext(ctx, q, &rows, `SELECT i.id, i.subscription_id IS NOT NULL AS of_subscription, i.reopened, i.due_on FROM invoices i
 		WHERE i.account_id = $1 AND i.kind = 'invoice' AND i.status = 'open' AND i.due_on < $2 ORDER BY i.due_on, i.id`, account, today); err != nil {
 		return nil, fmt.Errorf("read overdue invoices of account %d: %w", account, err)
 	}
 	var steps []struct {
 		Invoice int64 `db:"invoice_id"`
+		Round   int   `db:"round"`
 		Level   int   `db:"level"`
 		On      Date  `db:"taken_on"`
 	}
-	if err := sqlx.SelectContext(ctx, q, &steps, `SELECT d.invoice_id, d.level, d.taken_on FROM dunning_steps d WHERE d.account_id = $1`, account); err != nil {
+	if err := sqlx.SelectContext(ctx, q, &steps, `SELECT d.invoice_id, d.round, d.level, d.taken_on FROM dunning_steps d WHERE d.account_id = $1`, account); err != nil {
 		return nil, fmt.Errorf("read reminders of account %d: %w", account, err)
 	}
 	var out []late
 	for _, r := range rows {
-		l := late{Invoice: r.ID, Sub: r.Sub, Dunned: Dunned{DueOn: r.DueOn}}
+		l := late{Invoice: r.ID, Sub: r.Sub, Round: r.Round, Dunned: Dunned{DueOn: r.DueOn}}
 		for _, s := range steps {
-			if s.Invoice == r.ID {
+			if s.Invoice == r.ID && s.Round == r.Round {
 				l.Taken[s.Level-1] = s.On
 			}
 		}
@@ -141,7 +144,7 @@ func (s *Service) dun(ctx context.Context, tx *sqlx.Tx, payer Payer, now time.Ti
 		case level == LastWarning && !(l.Sub && sc.Sub.Status.Live()):
 			// Nothing can be suspended, so there is nothing to warn of.
 		default:
-			if err := takeStep(ctx, tx, DocumentRef{payer.Account, l.Invoice}, level, today, now); err != nil {
+			if err := takeStep(ctx, tx, payer.Account, l, level, today, now); err != nil {
 				return 0, nil, err
 			}
 			l.Taken[level-1] = today
@@ -182,11 +185,14 @@ func earliest(a, b Date) Date {
 }
 
 // takeStep notes a step and has its letter sent, once.
-func takeStep(ctx context.Context, tx *sqlx.Tx, ref DocumentRef, level int, today Date, now time.Time) error {
-	if _, err := tx.ExecContext(ctx, `INSERT INTO dunning_steps (account_id, invoice_id, level, taken_on, at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
-		ref.Account, ref.Document, level, today, now); err != nil {
-		return fmt.Errorf("note reminder %d of invoice %d: %w", level, ref.Document, err)
+func takeStep(ctx context.Context, tx *sqlx.Tx, account int64, l late, level int, today Date, now time.Time) error {
+	if _, err := tx.ExecContext(ctx, `INSERT INTO dunning_steps (account_id, invoice_id, round, level, taken_on, at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
+		account, l.Invoice, l.Round, level, today, now); err != nil {
+		return fmt.Errorf("note reminder %d of invoice %d: %w", level, l.Invoice, err)
 	}
-	return addJob(ctx, tx, Job{Account: ref.Account, Kind: JobDunning, Invoice: &ref.Document, What: fmt.Sprint(level),
-		Key: fmt.Sprintf("document/%d/dunning/%d", ref.Document, level)}, now)
+	key := fmt.Sprintf("document/%d/dunning/%d", l.Invoice, level)
+	if l.Round > 0 {
+		key = fmt.Sprintf("%s/round/%d", key, l.Round)
+	}
+	return addJob(ctx, tx, Job{Account: account, Kind: JobDunning, Invoice: &l.Invoice, What: fmt.Sprint(level), Key: key}, now)
 }

@@ -137,7 +137,7 @@ func OpenInvoices(ctx context.Context, q sqlx.QueryerContext, query OpenQuery) (
 		COALESCE(max(d.level), 0) AS level, max(d.taken_on) AS step_on
 		FROM invoices i JOIN accounts a ON a.account_id = i.account_id
 		JOIN ledger_balances b ON b.account_id = i.account_id AND b.unit = 'CHF' AND b.name = 'receivable' AND b.item = i.id
-		LEFT JOIN dunning_steps d ON d.account_id = i.account_id AND d.invoice_id = i.id
+		LEFT JOIN dunning_steps d ON d.account_id = i.account_id AND d.invoice_id = i.id AND d.round = i.reopened
 		WHERE i.kind = 'invoice' AND i.status = 'open' AND b.balance > 0 AND ($1 = 0 OR i.account_id = $1) AND (CAST($2 AS date) IS NULL OR i.due_on < $2)
 		GROUP BY i.account_id, i.id, a.business, b.balance ORDER BY i.due_on, i.id`, query.Account, query.DueBefore); err != nil {
 		return nil, fmt.Errorf("list open invoices: %w", err)

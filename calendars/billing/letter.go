@@ -151,7 +151,8 @@ func (p *Post) remind(ctx context.Context, tx *sqlx.Tx, seller Seller, doc Docum
 		return false, fmt.Errorf("%w: reminder %q", ErrUndeliverable, j.What)
 	}
 	var on Date
-	err = tx.GetContext(ctx, &on, `SELECT taken_on FROM dunning_steps WHERE account_id = $1 AND invoice_id = $2 AND level = $3`, j.Account, doc.ID, level)
+	err = tx.GetContext(ctx, &on, `SELECT d.taken_on FROM dunning_steps d JOIN invoices i ON i.account_id = $1 AND i.id = d.invoice_id AND i.reopened = d.round
+		WHERE d.account_id = $1 AND d.invoice_id = $2 AND d.level = $3`, j.Account, doc.ID, level)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, fmt.Errorf("%w: reminder %d of invoice %d was never due", ErrUndeliverable, level, doc.ID)
 	}

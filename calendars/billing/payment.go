@@ -252,7 +252,8 @@ func settleTx(ctx context.Context, tx *sqlx.Tx, account int64, now time.Time) er
 	return nil
 }
 
-// revive brings back what was written off of an invoice, as far as a payment for it goes.
+// revive brings back what was written off of an invoice, as far as a payment or credit note
+// for it goes.
 func revive(ctx context.Context, tx *sqlx.Tx, ref DocumentRef, amount int64, now time.Time) error {
 	if ref.Document == 0 {
 		return nil
@@ -310,6 +311,9 @@ func (s *Service) followUp(ctx context.Context, tx *sqlx.Tx, payer Payer) error 
 		}
 		kind = CatchUp
 		if sc.Sub.Status == Suspended {
+			if stays, err := s.staysSuspended(ctx, tx, sc.Sub); err != nil || stays {
+				return err
+			}
 			kind = Resume
 		}
 	default:
@@ -320,6 +324,18 @@ func (s *Service) followUp(ctx context.Context, tx *sqlx.Tx, payer Payer) error 
 	}
 	_, err = s.apply(ctx, tx, sc, Change{Kind: kind}, s.bySystem(sc.Sub, kind))
 	return err
+}
+
+// staysSuspended reports whether only an admin ends a suspension: one who ordered it, or as
+// long as an invoice of the subscription is written off, which is not the same as paid.
+func (s *Service) staysSuspended(ctx context.Context, tx *sqlx.Tx, sub Subscription) (stays bool, err error) {
+	if sub.SuspendedBy != System {
+		return true, nil
+	}
+	if err := tx.GetContext(ctx, &stays, `SELECT EXISTS (SELECT 1 FROM invoices i WHERE i.account_id = $1 AND i.subscription_id = $2 AND i.status = 'uncollectible')`, sub.AccountID, sub.ID); err != nil {
+		return false, fmt.Errorf("look for what subscription %d had written off: %w", sub.ID, err)
+	}
+	return stays, nil
 }
 
 // bySystem is the audit of what follows by itself, once per version of the subscription.

@@ -126,6 +126,9 @@ func place(name string, item int64) ledger.Place {
 func (p *press) settle(ctx context.Context) error {
 	for _, d := range p.docs {
 		if d.draft.Kind == CreditNote {
+			if err := revive(ctx, p.tx, DocumentRef{p.account(), d.draft.Of}, d.draft.Total, p.now); err != nil {
+				return err
+			}
 			if err := payFrom(ctx, p.tx, source{account: p.account(), note: d.id}, d.draft.Of, p.now); err != nil {
 				return err
 			}

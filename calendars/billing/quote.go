@@ -109,8 +109,8 @@ func (q *reckoning) finish() error {
 	return nil
 }
 
-// settle pays what is open from credit: a credit note first pays the invoice it takes
-// back from, then the oldest debt comes first, and the new invoice last.
+// settle pays what is open from credit: a credit note first makes up for what was written
+// off of the invoice it takes back from, then pays that, then the oldest debt comes first, and the new invoice last.
 func (q *reckoning) settle() {
 	open := slices.Clone(q.Open)
 	pay := func(o *OpenInvoice, pool int64) int64 {
@@ -118,8 +118,15 @@ func (q *reckoning) settle() {
 		o.Open -= n
 		return n
 	}
+	lost := map[int64]int64{}
+	for _, b := range q.Billed {
+		lost[b.Invoice] = b.Lost
+	}
 	for _, note := range q.Credits {
 		rest := note.Total
+		back := min(lost[note.Of], rest) // nobody ever paid that part
+		lost[note.Of] -= back
+		rest -= back
 		for i := range open {
 			if open[i].Invoice == note.Of {
 				rest -= pay(&open[i], rest)
@@ -489,7 +496,7 @@ func (q *reckoning) resume() error {
 	if q.Sub.Status != Suspended {
 		return fmt.Errorf("%w: it is %s", ErrState, q.Sub.Status)
 	}
-	q.After.SuspendedOn, q.After.PastDueSince = 0, 0
+	q.After.SuspendedOn, q.After.SuspendedBy, q.After.PastDueSince = 0, "", 0
 	switch {
 	case q.Current == nil && q.Today < q.Sub.TrialEnd:
 		q.After.Status = Trialing

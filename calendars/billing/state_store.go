@@ -14,7 +14,7 @@ import (
 )
 
 const subscriptionColumns = `s.account_id, s.id, s.status, s.plan_code, s.billing_interval, s.quantity, s.anchor_date, s.next_month, s.next_seq, s.next_on,
-	s.granted_for, s.trial_end, s.cancel_on, s.started_on, s.ended_on, s.pending_quantity, s.pending_interval, s.past_due_since, s.suspended_on, s.dunning_after, s.version`
+	s.granted_for, s.trial_end, s.cancel_on, s.started_on, s.ended_on, s.pending_quantity, s.pending_interval, s.past_due_since, s.suspended_on, s.suspended_by, s.dunning_after, s.version`
 
 // scene is a state with what surrounds it.
 type scene struct {
@@ -155,9 +155,11 @@ func billedTx(ctx context.Context, q sqlx.QueryerContext, account int64, ids []i
 		Round    bool  `db:"five_rappen"`
 		Rounding int64 `db:"rounding"`
 		Credited int64 `db:"credited"`
+		Lost     int64 `db:"lost"`
 	}
 	if err := sqlx.SelectContext(ctx, q, &heads, `SELECT i.id, i.status = 'void' AS closed, i.five_rappen, i.rounding,
-		CAST(COALESCE((SELECT sum(n.rounding) FROM invoices n WHERE n.account_id = $1 AND n.credits_invoice_id = i.id AND n.status <> 'draft'), 0) AS bigint) AS credited
+		CAST(COALESCE((SELECT sum(n.rounding) FROM invoices n WHERE n.account_id = $1 AND n.credits_invoice_id = i.id AND n.status <> 'draft'), 0) AS bigint) AS credited,
+		CAST(COALESCE((SELECT sum(a.amount) FROM payment_allocations a WHERE a.account_id = $1 AND a.invoice_id = i.id AND a.payment_id IS NULL AND a.credit_note_id IS NULL), 0) AS bigint) AS lost
 		FROM invoices i WHERE i.account_id = $1 AND i.id = ANY ($2) ORDER BY i.id`, account, pq.Array(ids)); err != nil {
 		return fail(err)
 	}
@@ -201,7 +203,7 @@ func billedTx(ctx context.Context, q sqlx.QueryerContext, account int64, ids []i
 	}
 	var out []Billed
 	for _, h := range heads {
-		b := Billed{Invoice: h.ID, Closed: h.Closed, Round: h.Round, Rounding: h.Rounding, Credited: h.Credited}
+		b := Billed{Invoice: h.ID, Closed: h.Closed, Round: h.Round, Rounding: h.Rounding, Credited: h.Credited, Lost: h.Lost}
 		for _, x := range sums {
 			if x.Invoice == h.ID {
 				b.Sums = append(b.Sums, BilledSum{TaxSum{rate(x.Rate), x.Net, x.Tax}, x.CreditedNet, x.CreditedTax})

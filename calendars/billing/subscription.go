@@ -63,9 +63,10 @@ type Subscription struct {
 
 	PastDueSince Date   `db:"past_due_since" json:"past_due_since"`
 	SuspendedOn  Date   `db:"suspended_on" json:"suspended_on"`
-	DunningAfter Date   `db:"dunning_after" json:"dunning_after"` // reminders and suspension pause until then
-	GrantedFor   string `db:"granted_for" json:"granted_for"`     // the last month, YYYY-MM, whose free SMS came
-	Version      int    `db:"version" json:"version"`             // rises with every change
+	SuspendedBy  string `db:"suspended_by" json:"suspended_by,omitempty"` // System or the operator who ordered it; "" = it isn't
+	DunningAfter Date   `db:"dunning_after" json:"dunning_after"`         // reminders and suspension pause until then
+	GrantedFor   string `db:"granted_for" json:"granted_for"`             // the last month, YYYY-MM, whose free SMS came
+	Version      int    `db:"version" json:"version"`                     // rises with every change
 }
 
 // Allowed is how many calendars may be watched: a decrease that is to come counts

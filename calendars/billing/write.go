@@ -102,7 +102,7 @@ func updateSubscription(ctx context.Context, tx *sqlx.Tx, sub *Subscription) err
 	_, err := sqlx.NamedExecContext(ctx, tx, `UPDATE subscriptions SET status = :status, billing_interval = :billing_interval, quantity = :quantity,
 		anchor_date = :anchor_date, next_month = :next_month, next_seq = :next_seq, next_on = :next_on, granted_for = :granted_for, trial_end = :trial_end,
 		cancel_on = :cancel_on, ended_on = :ended_on, pending_quantity = :pending_quantity, pending_interval = :pending_interval,
-		past_due_since = :past_due_since, suspended_on = :suspended_on, dunning_after = :dunning_after, version = :version
+		past_due_since = :past_due_since, suspended_on = :suspended_on, suspended_by = :suspended_by, dunning_after = :dunning_after, version = :version
 		WHERE account_id = :account_id AND id = :id`, sub)
 	if err != nil {
 		return fmt.Errorf("update subscription %d: %w", sub.ID, err)
