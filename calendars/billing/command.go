@@ -126,6 +126,11 @@ func (s *Service) DoTx(ctx context.Context, tx *sqlx.Tx, c Command) (d Done, err
 		d.Again = again
 		return d, err
 	}
+	if c.Change.Kind == Start || c.Change.Kind == SetQuantity {
+		if err := lockWatched(ctx, tx, c.Account); err != nil {
+			return d, err
+		}
+	}
 	sc, err := s.read(ctx, tx, payer)
 	if err != nil {
 		return d, err

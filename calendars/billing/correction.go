@@ -131,13 +131,18 @@ func (s *Service) Credit(ctx context.Context, c Correction, invoice int64, net m
 
 // press makes documents that follow from no change of the subscription.
 func (s *Service) press(ctx context.Context, tx *sqlx.Tx, sc scene, drafts []*Draft, dueOn Date, now time.Time) ([]int64, error) {
+	return s.pressPaid(ctx, tx, sc, drafts, dueOn, 0, now)
+}
+
+// pressPaid is press for invoices of which paid came already, in Rappen.
+func (s *Service) pressPaid(ctx context.Context, tx *sqlx.Tx, sc scene, drafts []*Draft, dueOn Date, paid int64, now time.Time) ([]int64, error) {
 	if err := sc.seller.Check(); err != nil {
 		return nil, err
 	}
 	if err := sc.payer.Check(); err != nil {
 		return nil, err
 	}
-	p := press{service: s, tx: tx, scene: sc, dueOn: dueOn, now: now}
+	p := press{service: s, tx: tx, scene: sc, dueOn: dueOn, paid: paid, now: now}
 	for _, d := range drafts {
 		if err := p.draft(ctx, d); err != nil {
 			return nil, err
@@ -155,6 +160,9 @@ type Bill struct {
 	Key     string // makes its lines unique: nothing is billed twice
 	Lines   []BillLine
 	DueOn   Date // 0 = by the terms
+	// Paid is what came for it already, in Rappen, and is recorded in the same transaction
+	// after it: the document asks for the rest only.
+	Paid int64
 }
 
 // BillLine is one thing sold.
@@ -209,7 +217,7 @@ func (s *Service) BillTx(ctx context.Context, tx *sqlx.Tx, b Bill) (invoice int6
 		}
 		lines = append(lines, Line{Kind: l.Kind, Key: "bill/" + b.Key, Part: len(lines) + 1, Text: l.Text, Quantity: l.Quantity, Service: l.Service, Seq: NoPeriod, Net: l.Net, Tax: rate})
 	}
-	ids, err := s.press(ctx, tx, sc, []*Draft{newInvoice(lines, sc.Round)}, b.DueOn, now)
+	ids, err := s.pressPaid(ctx, tx, sc, []*Draft{newInvoice(lines, sc.Round)}, b.DueOn, b.Paid, now)
 	if err != nil {
 		return 0, err
 	}

@@ -210,3 +210,19 @@ func TestDunning_anew(t *testing.T) {
 		t.Errorf("%s in the end", s)
 	}
 }
+
+// Who orders fewer calendars and who picks one more wait for each other.
+func TestDo_locksTheCalendars(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, "2027-03-01")
+	a := d.clinic(1)
+	for _, change := range []Change{{Kind: Start, Interval: Monthly, Quantity: 3, Paid: true}, quantity(2)} {
+		d.ok(d.inAccount(a, func(tx txT) error {
+			_, err := d.service.DoTx(d.ctx, tx, Command{Account: a, Key: string(change.Kind), Actor: "user:1", Change: change})
+			if free := many[bool](d, `SELECT pg_try_advisory_xact_lock($1, CAST($2 AS int))`, watchLock, a)[0]; free {
+				t.Errorf("%s: a calendar could be picked meanwhile", change.Kind)
+			}
+			return err
+		}))
+	}
+}

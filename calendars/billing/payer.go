@@ -50,6 +50,14 @@ func lockPayer(ctx context.Context, tx *sqlx.Tx, account int64) (p Payer, err er
 	return payerOf(ctx, tx, account)
 }
 
+// LockTx lets one at a time change account's subscription or money until tx ends. Who
+// locks anything else of the account that a renewal locks too, such as its credits, calls
+// it first. The functions of this package do so themselves.
+func LockTx(ctx context.Context, tx *sqlx.Tx, account int64) error {
+	_, err := lockPayer(ctx, tx, account)
+	return err
+}
+
 func payerOf(ctx context.Context, q sqlx.QueryerContext, account int64) (p Payer, err error) {
 	if err := sqlx.GetContext(ctx, q, &p, selectPayer, account); errors.Is(err, sql.ErrNoRows) {
 		return p, fmt.Errorf("%w: account %d pays for nothing yet", ErrUnknown, account)

@@ -20,6 +20,7 @@ type press struct {
 	scene   scene
 	sub     int64 // 0 = for no subscription
 	dueOn   Date  // of invoices; 0 = by the terms
+	paid    int64 // of invoices, in Rappen: came already and is recorded after them
 	now     time.Time
 	docs    []doc
 }
@@ -248,7 +249,11 @@ func (p *press) snapshot(ctx context.Context, d doc, num Number, open int64) ([]
 		if used := d.draft.Total - open; used > 0 {
 			out.Applied = []paper.Applied{{Text: wordsOf(payer.Language).credit, Rappen: used}}
 		}
-		out.Due, out.IBAN, out.Reference = open, seller.IBAN, d.ref
+		paid := min(p.paid, open)
+		if paid > 0 {
+			out.Applied = append(out.Applied, paper.Applied{Text: wordsOf(payer.Language).paid, Rappen: paid})
+		}
+		out.Due, out.IBAN, out.Reference = open-paid, seller.IBAN, d.ref
 	}
 	if err := out.Check(); err != nil {
 		return nil, fmt.Errorf("document %d: %w", d.id, err)

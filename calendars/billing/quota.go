@@ -26,8 +26,8 @@ func (s *Service) MayWatchTx(ctx context.Context, tx *sqlx.Tx, account int64) (b
 	if !who.Metered {
 		return true, nil
 	}
-	if _, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock($1, CAST($2 AS int))`, watchLock, who.Root%(1<<31)); err != nil {
-		return false, fmt.Errorf("lock the calendars of account %d: %w", who.Root, err)
+	if err := lockWatched(ctx, tx, who.Root); err != nil {
+		return false, err
 	}
 	sub, err := subscriptionOf(ctx, s.DB, who.Root)
 	if err != nil {
@@ -44,6 +44,15 @@ func (s *Service) Watched(ctx context.Context, account int64) (int64, error) {
 
 // watchLock is the first key of the lock on a payer's calendars.
 const watchLock = 0x7261
+
+// lockWatched keeps the number of calendars read for root as it is until tx ends: who picks
+// one more and who orders fewer wait for each other.
+func lockWatched(ctx context.Context, tx *sqlx.Tx, root int64) error {
+	if _, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock($1, CAST($2 AS int))`, watchLock, root%(1<<31)); err != nil {
+		return fmt.Errorf("lock the calendars of account %d: %w", root, err)
+	}
+	return nil
+}
 
 // subscriptionOf is the live subscription, the zero one where there is none.
 func subscriptionOf(ctx context.Context, q sqlx.QueryerContext, account int64) (sub Subscription, err error) {

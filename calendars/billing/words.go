@@ -8,7 +8,8 @@ import (
 // words are what documents say in one language. {n} and {m} are quantities.
 type words struct {
 	recurring, changed, ended map[bool]string // by: one calendar or several
-	monthly, yearly, credit   string
+	monthly, yearly           string
+	credit, paid              string
 }
 
 // wording has the languages of accounts.
@@ -17,25 +18,25 @@ var wording = map[string]words{
 		recurring: either("Abonnement für {n} Kalender", "Abonnement für {n} Kalender"),
 		changed:   either("Neu {n} statt {m} Kalender", "Neu {n} statt {m} Kalender"),
 		ended:     either("Ende des Abonnements für {m} Kalender", "Ende des Abonnements für {m} Kalender"),
-		monthly:   "monatlich", yearly: "jährlich", credit: "Ihr Guthaben",
+		monthly:   "monatlich", yearly: "jährlich", credit: "Ihr Guthaben", paid: "Bereits bezahlt",
 	},
 	"fr": {
 		recurring: either("Abonnement pour {n} agenda", "Abonnement pour {n} agendas"),
 		changed:   either("Désormais {n} agenda au lieu de {m}", "Désormais {n} agendas au lieu de {m}"),
 		ended:     either("Fin de l’abonnement ({m} agenda)", "Fin de l’abonnement ({m} agendas)"),
-		monthly:   "mensuel", yearly: "annuel", credit: "Votre avoir",
+		monthly:   "mensuel", yearly: "annuel", credit: "Votre avoir", paid: "Déjà payé",
 	},
 	"it": {
 		recurring: either("Abbonamento per {n} agenda", "Abbonamento per {n} agende"),
 		changed:   either("Ora {n} agenda invece di {m}", "Ora {n} agende invece di {m}"),
 		ended:     either("Fine dell’abbonamento ({m} agenda)", "Fine dell’abbonamento ({m} agende)"),
-		monthly:   "mensile", yearly: "annuale", credit: "Il suo credito",
+		monthly:   "mensile", yearly: "annuale", credit: "Il suo credito", paid: "Già pagato",
 	},
 	"en": {
 		recurring: either("Subscription for {n} calendar", "Subscription for {n} calendars"),
 		changed:   either("Now {n} calendar instead of {m}", "Now {n} calendars instead of {m}"),
 		ended:     either("End of the subscription ({m} calendar)", "End of the subscription ({m} calendars)"),
-		monthly:   "monthly", yearly: "yearly", credit: "Your credit",
+		monthly:   "monthly", yearly: "yearly", credit: "Your credit", paid: "Already paid",
 	},
 }
 

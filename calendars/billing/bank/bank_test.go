@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jmoiron/sqlx"
@@ -395,5 +396,45 @@ func TestImport_refused(t *testing.T) {
 	}
 	if _, err := w.importer.Import(ctx, f); !errors.Is(err, bank.ErrImported) {
 		t.Errorf("again: %v", err)
+	}
+}
+
+// Two payments of a day that look alike where the bank gives no reference: the second waits
+// for somebody to look, and is not taken for the first.
+func TestImport_alike(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := context.Background()
+	one, a := w.Invoice(1, 3000)
+	_, b := w.Invoice(2, 3000)
+	first := file(camt.Notification, "a", entry{rappen: 3243, details: []tx{{ref: a, rappen: 3243}}})
+	second := file(camt.Notification, "b", entry{rappen: 3243, details: []tx{{ref: b, rappen: 3243}}})
+	w.take(first, bank.Result{Kind: "054", Bookings: 1, Matched: 1})
+	w.take(second, bank.Result{Kind: "054", Bookings: 1, Suspense: 1})
+	second.Content = append(second.Content, '\n') // another file with the same
+	w.take(second, bank.Result{Kind: "054", Bookings: 1, Known: 1})
+	all, err := bank.Suspense(ctx, w.DB, bank.Page{Limit: 10})
+	w.OK(err)
+	if len(all) != 1 || all[0].Why != "alike" || all[0].Reference != b || w.Open(1, one) != 0 {
+		t.Errorf("in suspense %+v", all)
+	}
+}
+
+// Money counts from the day of value, also when it is imported or assigned days later.
+func TestImport_day(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := context.Background()
+	_, ref := w.Invoice(1, 3000)
+	w.Clock.Add(9 * 24 * time.Hour)
+	w.take(file(camt.Statement, "a", entry{bankRef: "1", rappen: 3243, details: []tx{{ref: ref, rappen: 3243}}}, entry{bankRef: "2", rappen: 500, details: []tx{{text: "?", rappen: 500}}},
+		entry{bankRef: "1r", rappen: 3243, debit: true, reversal: true, details: []tx{{ref: ref, rappen: 3243}}}), bank.Result{Kind: "053", Bookings: 3, Matched: 1, Suspense: 1, Undone: 1})
+	all, err := bank.Suspense(ctx, w.DB, bank.Page{Limit: 10})
+	w.OK(err)
+	w.OK(w.importer.Assign(ctx, bank.Decision{Entry: all[0].ID, By: "operator:1", Reason: "x"}, payments.Target{Account: 1}))
+	var days []string
+	w.OK(w.DB.Select(&days, `SELECT kind || ' ' || CAST(paid_on AS text) FROM payments ORDER BY id`))
+	if diff := cmp.Diff([]string{"payment 2027-03-01", "reversal 2027-03-01", "payment 2027-03-01"}, days); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -24,7 +24,7 @@ type entryRow struct {
 	BookedOn                          string
 	State, Why, Reason                string
 	Account, Invoice, Order, Reverses *int64
-	At                                time.Time
+	At, PaidAt                        time.Time
 }
 
 func (e entryRow) insert(ctx context.Context, tx *sqlx.Tx) (id int64, err error) {
@@ -149,7 +149,11 @@ func (m *Importer) Assign(ctx context.Context, d Decision, t payments.Target) er
 			e.ID, t.Account, zero(t.Invoice), zero(t.Order), d.By, d.Reason, m.c.Now()); err != nil {
 			return fmt.Errorf("assign entry %d: %w", e.ID, err)
 		}
-		return m.c.Desk.ReceiveTx(ctx, tx, payments.Receipt{Target: t, Provider: provider, Ref: name(e.ID), Rappen: e.Rappen, At: m.c.Now()})
+		var valued time.Time
+		if err := tx.GetContext(ctx, &valued, `SELECT b.value_on FROM bank_entries e JOIN bank_bookings b ON b.iban = e.iban AND b.key = e.booking_key WHERE e.id = $1`, e.ID); err != nil {
+			return fmt.Errorf("read the day of entry %d: %w", e.ID, err)
+		}
+		return m.c.Desk.ReceiveTx(ctx, tx, payments.Receipt{Target: t, Provider: provider, Ref: name(e.ID), Rappen: e.Rappen, At: m.paidAt(valued.Format(time.DateOnly))})
 	})
 }
 

@@ -157,6 +157,17 @@ func (m *Importer) lockBooking(ctx context.Context, tx *sqlx.Tx, b camt.Booking)
 	return counted, nil
 }
 
+// paidAt is when money counts as come: at noon, in whatever zone of ours, on the day of
+// value, else that of the booking. Without either, now.
+func (m *Importer) paidAt(days ...string) time.Time {
+	for _, day := range days {
+		if at, err := time.Parse(time.DateOnly, day); err == nil {
+			return at.Add(12 * time.Hour)
+		}
+	}
+	return m.c.Now()
+}
+
 type outcome int
 
 const (
@@ -194,14 +205,20 @@ func (m *Importer) entry(ctx context.Context, tx *sqlx.Tx, b camt.Booking, d cam
 			counted = 0
 		}
 	}
+	e := entryRow{IBAN: b.IBAN, Booking: b.Key, Key: d.Key, File: file, Rappen: d.Rappen, Incoming: b.Credit, Reference: d.Reference, Payer: d.Name, PayerIBAN: d.IBAN,
+		Note: d.Text, BookedOn: b.BookedOn, At: m.c.Now(), PaidAt: m.paidAt(b.ValueOn, b.BookedOn)}
 	if counted+d.Rappen > b.Rappen {
-		return known, nil // by another name
+		if b.Ref != "" {
+			return known, nil // by another name
+		}
+		// Without the bank's reference it may be another booking that looks alike.
+		e.State, e.Why = "suspense", "alike"
+		_, err := e.insert(ctx, tx)
+		return suspended, err
 	}
 	if _, err := tx.ExecContext(ctx, `UPDATE bank_bookings SET counted = $3 WHERE iban = $1 AND key = $2`, b.IBAN, b.Key, counted+d.Rappen); err != nil {
 		return 0, fmt.Errorf("count an entry: %w", err)
 	}
-	e := entryRow{IBAN: b.IBAN, Booking: b.Key, Key: d.Key, File: file, Rappen: d.Rappen, Incoming: b.Credit, Reference: d.Reference, Payer: d.Name, PayerIBAN: d.IBAN,
-		Note: d.Text, BookedOn: b.BookedOn, At: m.c.Now()}
 	if !b.Credit {
 		return m.takenBack(ctx, tx, b, e)
 	}
@@ -225,7 +242,7 @@ func (m *Importer) came(ctx context.Context, tx *sqlx.Tx, b camt.Booking, e entr
 			if err != nil {
 				return err
 			}
-			return m.c.Desk.ReceiveTx(ctx, tx, payments.Receipt{Target: t, Provider: provider, Ref: name(id), Rappen: e.Rappen, At: e.At})
+			return m.c.Desk.ReceiveTx(ctx, tx, payments.Receipt{Target: t, Provider: provider, Ref: name(id), Rappen: e.Rappen, At: e.PaidAt})
 		})
 	case e.Reference != "":
 		e.Why = "unknown_reference"
@@ -308,7 +325,7 @@ func (m *Importer) takenBack(ctx context.Context, tx *sqlx.Tx, b camt.Booking, e
 		if err != nil {
 			return err
 		}
-		return m.c.Desk.TakeBackTx(ctx, tx, payments.TakenBack{Account: *origin.Account, Provider: provider, Of: name(origin.ID), Ref: name(id), At: e.At})
+		return m.c.Desk.TakeBackTx(ctx, tx, payments.TakenBack{Account: *origin.Account, Provider: provider, Of: name(origin.ID), Ref: name(id), At: e.PaidAt})
 	})
 }
 

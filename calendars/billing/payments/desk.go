@@ -177,7 +177,7 @@ func (d *Desk) SignTx(ctx context.Context, tx *sqlx.Tx, r Ref) error {
 		return nil // signed or paid already
 	}
 	now := d.c.Now()
-	invoice, err := d.handOver(ctx, tx, o, now)
+	invoice, err := d.handOver(ctx, tx, o, 0, now)
 	if err != nil {
 		return err
 	}
@@ -189,8 +189,12 @@ func (d *Desk) SignTx(ctx context.Context, tx *sqlx.Tx, r Ref) error {
 	return d.settle(ctx, tx, r, now)
 }
 
-// handOver gives the credit, then makes the invoice.
-func (d *Desk) handOver(ctx context.Context, tx *sqlx.Tx, o Order, now time.Time) (invoice int64, err error) {
+// handOver gives the credit, then makes the invoice, of which the caller records that paid
+// Rappen came. The payer is locked first, as whatever else gives credits does.
+func (d *Desk) handOver(ctx context.Context, tx *sqlx.Tx, o Order, paid int64, now time.Time) (invoice int64, err error) {
+	if err := billing.LockTx(ctx, tx, o.Account); err != nil {
+		return 0, err
+	}
 	if d.c.Granter != nil {
 		grant := billing.Grant{Account: o.Account, Key: o.Ref().key(), Source: "package", Credits: o.SMS, At: now}
 		if err := d.c.Granter.GrantTx(ctx, tx, grant); err != nil {
@@ -201,7 +205,9 @@ func (d *Desk) handOver(ctx context.Context, tx *sqlx.Tx, o Order, now time.Time
 	if err := tx.GetContext(ctx, &language, `SELECT a.language FROM accounts a WHERE a.account_id = $1`, o.Account); err != nil {
 		return 0, fmt.Errorf("read account %d: %w", o.Account, err)
 	}
-	invoice, err = d.c.Billing.BillTx(ctx, tx, bill(o, language))
+	b := bill(o, language)
+	b.Paid = paid
+	invoice, err = d.c.Billing.BillTx(ctx, tx, b)
 	if err != nil {
 		return 0, fmt.Errorf("make the invoice of order %d: %w", o.ID, err)
 	}
@@ -226,7 +232,7 @@ func (d *Desk) Retry(ctx context.Context, r Ref) error {
 			return err
 		}
 		now := d.c.Now()
-		invoice, err := d.handOver(ctx, tx, o, now)
+		invoice, err := d.handOver(ctx, tx, o, 0, now)
 		if err != nil {
 			return err
 		}

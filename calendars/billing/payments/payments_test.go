@@ -5,11 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jmoiron/sqlx"
 	"pgregory.net/rapid"
 
 	"rappel/calendars/billing"
@@ -330,4 +332,53 @@ func FuzzKind(f *testing.F) {
 			t.Fatalf("%q, %v", kind, err)
 		}
 	})
+}
+
+// What was paid before its invoice is made is not asked for on it.
+func TestOrder_invoiceOfWhatIsPaid(t *testing.T) {
+	t.Parallel()
+	w := paymentstest.New(t)
+	o := offer(w, w.Desk, 1, "k", payments.Stripe)
+	older, _ := w.Invoice(1, 3000) // stays open: the money is the order's
+	receive(w, w.Desk, payments.Target{Account: 1, Order: o.ID}, "pi", o.Total)
+	got, err := payments.ByRef(t.Context(), w.DB, o.Ref())
+	w.OK(err)
+	doc, err := billing.DocumentTx(t.Context(), w.DB, billing.DocumentRef{Account: 1, Document: got.Invoice})
+	w.OK(err)
+	p, err := doc.Paper()
+	w.OK(err)
+	if p.Due != 0 || len(p.Applied) != 1 || p.Applied[0].Rappen != o.Total || p.Total != o.Total || doc.Status != billing.InvoicePaid {
+		t.Errorf("%s: due %d of %d, %+v", doc.Status, p.Due, p.Total, p.Applied)
+	}
+	if w.Open(1, older) != 3243 {
+		t.Errorf("open %d", w.Open(1, older))
+	}
+	w.Check()
+}
+
+// lockedGranter answers whether the payer is locked by whoever gives credits.
+type lockedGranter struct {
+	w      *paymentstest.World
+	locked []bool
+}
+
+func (g *lockedGranter) GrantTx(ctx context.Context, _ *sqlx.Tx, grant billing.Grant) error {
+	var free int
+	err := g.w.DB.GetContext(ctx, &free, `SELECT count(*) FROM (SELECT 1 FROM billing_accounts WHERE account_id = $1 FOR UPDATE SKIP LOCKED) x`, grant.Account)
+	g.locked = append(g.locked, free == 0)
+	return err
+}
+
+// Renewals lock the payer, then its credits; so does handing over an order, or the two
+// could wait for each other.
+func TestOrder_locksThePayerFirst(t *testing.T) {
+	t.Parallel()
+	w := paymentstest.New(t)
+	g := &lockedGranter{w: w}
+	desk := payments.NewDesk(payments.Config{DB: w.DB, Billing: w.Billing, Granter: g, Now: w.Clock.Now, Log: slog.New(slog.DiscardHandler)})
+	o := offer(w, desk, 1, "k", payments.Bank)
+	w.OK(desk.Sign(t.Context(), o.Ref()))
+	if !slices.Equal(g.locked, []bool{true}) {
+		t.Errorf("locked %v", g.locked)
+	}
 }

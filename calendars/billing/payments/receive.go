@@ -80,7 +80,7 @@ func (d *Desk) ReceiveTx(ctx context.Context, tx *sqlx.Tx, r Receipt) error {
 	case o.Status == Paid || r.Rappen < o.Total: // waits for another try, or is a part only
 		pay.Invoice = 0
 	default:
-		if pay.Invoice, err = d.tryHandOver(ctx, tx, o, now); err != nil {
+		if pay.Invoice, err = d.tryHandOver(ctx, tx, o, r.Rappen, now); err != nil {
 			return err
 		}
 	}
@@ -90,13 +90,13 @@ func (d *Desk) ReceiveTx(ctx context.Context, tx *sqlx.Tx, r Receipt) error {
 	return d.settle(ctx, tx, ref, now)
 }
 
-// tryHandOver hands a paid order over. When that fails the order is marked paid with the
+// tryHandOver hands an order over for which paid Rappen came. When that fails the order is marked paid with the
 // reason, and the answer is 0: the money must be booked all the same.
-func (d *Desk) tryHandOver(ctx context.Context, tx *sqlx.Tx, o Order, now time.Time) (invoice int64, err error) {
+func (d *Desk) tryHandOver(ctx context.Context, tx *sqlx.Tx, o Order, paid int64, now time.Time) (invoice int64, err error) {
 	if _, err := tx.ExecContext(ctx, `SAVEPOINT hand_over`); err != nil {
 		return 0, fmt.Errorf("hand over order %d: %w", o.ID, err)
 	}
-	invoice, failed := d.handOver(ctx, tx, o, now)
+	invoice, failed := d.handOver(ctx, tx, o, paid, now)
 	if failed == nil {
 		_, err := tx.ExecContext(ctx, `UPDATE orders SET status = 'fulfilled', paid_at = $3, fulfilled_at = $3, invoice_id = $4 WHERE account_id = $1 AND id = $2`,
 			o.Account, o.ID, now, invoice)
