@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 
 	"github.com/jmoiron/sqlx"
@@ -76,7 +77,12 @@ func (c *Client) ChargeInvoice(ctx context.Context, t payments.Target) error {
 	intent, err := c.api.V1PaymentIntents.Create(ctx, params)
 	if err != nil {
 		var e *sdk.Error
-		if !errors.As(err, &e) || e.Type != sdk.ErrorTypeCard {
+		switch {
+		case !errors.As(err, &e):
+			return failure("charge", err)
+		case e.Type != sdk.ErrorTypeCard && refused(e):
+			return errors.Join(fmt.Errorf("%w: %w", ErrDeclined, failure("charge", err)), c.answer(ctx, target, a.N, "", "declined", string(e.Code)))
+		case e.Type != sdk.ErrorTypeCard:
 			return failure("charge", err)
 		}
 		code := string(e.DeclineCode)
@@ -94,6 +100,19 @@ func (c *Client) ChargeInvoice(ctx context.Context, t payments.Target) error {
 		return errors.Join(fmt.Errorf("%w: %s", ErrDeclined, code), c.answer(ctx, target, a.N, intent.ID, "declined", code))
 	}
 	return c.outcome(ctx, intent)
+}
+
+// refused reports whether Stripe will never make the charge e is about: asking again by the
+// same key gets the same answer, so another try must be a new attempt. Keys of ours that
+// are wrong (401, 403), one that is in use (409) or too many requests (429) are no answer.
+//
+// Source: https://docs.stripe.com/api/errors and /api/idempotent_requests.
+func refused(e *sdk.Error) bool {
+	switch e.HTTPStatusCode {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusConflict, http.StatusTooManyRequests:
+		return false
+	}
+	return e.HTTPStatusCode >= 400 && e.HTTPStatusCode < 500 && e.Type != sdk.ErrorTypeIdempotency
 }
 
 // Deliver charges the invoice of a job; it is package billing's courier for them.

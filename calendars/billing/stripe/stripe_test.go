@@ -22,6 +22,7 @@ import (
 	"rappel/calendars/billing/paymentstest"
 	"rappel/calendars/billing/standin"
 	"rappel/calendars/billing/stripe"
+	"rappel/migrations"
 )
 
 const (
@@ -260,6 +261,30 @@ func TestCharge(t *testing.T) {
 	}
 	if f := w.failures(); len(f) != 0 {
 		t.Errorf("failures %v", f)
+	}
+	w.Check()
+}
+
+// What Stripe refuses for good doesn't hold up the next attempt, with what is open then.
+func TestCharge_refused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.leave(1, standin.Succeeds)
+	invoice, _ := w.Invoice(1, 3000)
+	target := payments.Target{Account: 1, Invoice: invoice}
+	w.OK(w.Desk.Receive(w.ctx, payments.Receipt{Target: target, Provider: "bank", Ref: "most of it", Rappen: 3233, At: w.Clock.Now()}))
+	if err := w.client.ChargeInvoice(w.ctx, target); !errors.Is(err, stripe.ErrDeclined) { // 0.10 is less than Stripe takes
+		t.Errorf("%v, want it declined", err)
+	}
+	w.OK(migrations.InTx(w.ctx, w.DB, func(tx *sqlx.Tx) error {
+		return w.Desk.TakeBackTx(w.ctx, tx, payments.TakenBack{Account: 1, Provider: "bank", Of: "most of it", Ref: "back", At: w.Clock.Now()})
+	}))
+	w.OK(w.client.ChargeInvoice(w.ctx, target))
+	all, err := stripe.Charges(w.ctx, w.DB, target)
+	w.OK(err)
+	want := []stripe.Charge{{Attempt: 1, Amount: 10, Status: "declined", Code: "parameter_invalid"}, {Attempt: 2, Amount: 3243, Status: "succeeded"}}
+	if diff := cmp.Diff(want, all); diff != "" || w.Open(1, invoice) != 0 {
+		t.Errorf("open %d (-want +got):\n%s", w.Open(1, invoice), diff)
 	}
 	w.Check()
 }
