@@ -344,7 +344,7 @@ func (r *request) cells(pairs ...string) (all []deskCell) {
 }
 
 // rightColumns hold numbers.
-var rightColumns = map[string]bool{"quantity": true, "available": true, "held": true, "net": true, "total": true, "amount": true, "open": true, "credited": true, "tax": true, "chf": true, "sms": true, "begin": true, "end": true,
+var rightColumns = map[string]bool{"quantity": true, "available": true, "held": true, "net": true, "total": true, "amount": true, "open": true, "credited": true, "tax": true, "chf": true, "sms": true, "begin": true, "end": true, "count": true, "rounding": true, "difference": true,
 	"bookings": true, "matched": true, "suspense": true}
 
 func (s *Server) deskDocument(w http.ResponseWriter, r *request) error {
