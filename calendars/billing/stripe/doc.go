@@ -33,6 +33,8 @@
 //   - Requests that move money have idempotency keys made of what they are for:
 //     order/7/17/… for pages, inv/{id}/charge/{n} for charges. A charge row is written before
 //     the request; who finds one without an answer asks again with the same key.
+//   - What Stripe refuses for good (4xx, but not our keys, 409 or 429) is a declined attempt:
+//     its key would get the same answer for ever.
 //   - A declined charge isn't repeated by itself: the clinic is told by the reminder of the
 //     invoice, pays on a page, or leaves another card. Knocking every hour costs trust.
 //   - A refund of a whole payment, and a dispute, open again what the payment had paid. A
