@@ -24,6 +24,16 @@ func (s *site) linkOf(kind string) string {
 	return strings.TrimPrefix(firstLink.FindString(all[0].Mail.Text), "http://rappel.test")
 }
 
+// person is a user as the store knows them.
+func (s *site) person(email string) accounts.User {
+	s.t.Helper()
+	u, err := s.server.Accounts.ByEmail(context.Background(), email)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return u
+}
+
 var signUp = url.Values{"first_name": {"Anna"}, "last_name": {"Muster"}, "organisation": {"dental"}, "business": {"Zähne & Co"}, "phone": {"044 668 18 00"}, "email": {"anna@example.com"},
 	"password": {"ein langes Wort"}, "terms": {"1"}}
 
@@ -137,6 +147,17 @@ func TestSecondFactor_pages(t *testing.T) {
 	later(11 * time.Minute)
 	if a := s.do(d, "POST", "/login/code", url.Values{"code": {code()}}, nil); !strings.HasPrefix(a.header.Get("Location"), "/login") {
 		t.Errorf("eleven minutes after the password: %d to %q", a.status, a.header.Get("Location"))
+	}
+	e := s.stranger()
+	s.do(e, "POST", "/login", who, nil)
+	if err := s.server.Accounts.SetPassword(context.Background(), s.person("praxis.am.see@example.com"), "ein anderes Wort"); err != nil {
+		t.Fatal(err)
+	}
+	if a := s.do(e, "POST", "/login/code", url.Values{"code": {code()}}, nil); !strings.HasPrefix(a.header.Get("Location"), "/login") {
+		t.Errorf("half a log-in with the password of before: %d to %q", a.status, a.header.Get("Location"))
+	}
+	if err := s.server.Accounts.SetPassword(context.Background(), s.person("praxis.am.see@example.com"), password); err != nil {
+		t.Fatal(err)
 	}
 	s.do(d, "POST", "/login", who, nil)
 	if a := s.do(d, "POST", "/login/code", url.Values{"code": {recovery}}, nil); a.header.Get("Location") != "/messages" {

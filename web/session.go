@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net/http"
@@ -59,6 +60,7 @@ func (s *Server) login(w http.ResponseWriter, r *request) error {
 		s.forget(r)
 		s.sessions.Put(r.Context(), "half_account", u.AccountID)
 		s.sessions.Put(r.Context(), "half_email", u.Email)
+		s.sessions.Put(r.Context(), "half_mark", u.PasswordMark())
 		s.sessions.Put(r.Context(), "half_at", s.Now().Unix())
 		s.sessions.Put(r.Context(), "half_next", next)
 		http.Redirect(w, r.Request, "/login/code", http.StatusSeeOther)
@@ -75,14 +77,15 @@ func (r *request) tooMany(many *accounts.TooManyAttempts) string {
 // halfFor is how long a right password waits for the second factor.
 const halfFor = 10 * time.Minute
 
-// half is who has shown the password and not yet the second factor.
+// half is who has shown the password and not yet the second factor. With another password
+// since then it is nobody.
 func (s *Server) half(r *request) (u accounts.User, next string, err error) {
 	ctx := r.Context()
 	email, at := s.sessions.GetString(ctx, "half_email"), time.Unix(s.sessions.GetInt64(ctx, "half_at"), 0)
 	if email == "" || s.Now().Sub(at) > halfFor {
 		return u, "", errLogIn
 	}
-	if u, err = s.Accounts.ByEmail(ctx, email); errors.Is(err, accounts.ErrNotFound) || err == nil && !u.HasTOTP {
+	if u, err = s.Accounts.ByEmail(ctx, email); errors.Is(err, accounts.ErrNotFound) || err == nil && (!u.HasTOTP || !bytes.Equal(u.PasswordMark(), s.sessions.GetBytes(ctx, "half_mark"))) {
 		return u, "", errLogIn
 	}
 	return u, s.sessions.GetString(ctx, "half_next"), err
@@ -118,7 +121,7 @@ func (s *Server) codeCheck(w http.ResponseWriter, r *request) error {
 
 // forget drops what the browser's session said about who it is.
 func (s *Server) forget(r *request) {
-	for _, key := range []string{"account", "user", "sid", "within", "half_account", "half_email", "half_at", "half_next", "totp", "passkey", "binding"} {
+	for _, key := range []string{"account", "user", "sid", "within", "half_account", "half_email", "half_mark", "half_at", "half_next", "totp", "passkey", "binding"} {
 		s.sessions.Remove(r.Context(), key)
 	}
 }

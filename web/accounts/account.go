@@ -76,6 +76,10 @@ type User struct {
 // Operator reports whether the user is one of the operator's own people.
 func (u User) Operator() bool { return u.AccountID == 0 && u.ID != 0 }
 
+// PasswordMark tells one password of a user from another, for half a log-in to be bound to
+// the one it began with. It is a hash of the hash: whoever reads it learns neither.
+func (u User) PasswordMark() []byte { return hashToken("mark/" + u.PasswordHash) }
+
 // Called is what to call the user: the name, or else the address.
 func (u User) Called() string {
 	if u.Name != "" {

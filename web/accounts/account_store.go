@@ -252,7 +252,10 @@ func (s *Store) Login(ctx context.Context, email, password, client string) (User
 		return User{}, fmt.Errorf("take attempt back: %w", err)
 	}
 	if cost != s.cost {
-		if err := s.SetPassword(ctx, u, password); err != nil {
+		if u.PasswordHash, err = s.hash(ctx, password); err != nil {
+			return User{}, err
+		}
+		if err := s.in(ctx, u, func(tx *sqlx.Tx) error { return putHashTx(ctx, tx, u, u.PasswordHash) }); err != nil {
 			return User{}, fmt.Errorf("renew password hash: %w", err)
 		}
 	}
@@ -271,8 +274,17 @@ func (s *Store) SetPassword(ctx context.Context, u User, password string) error 
 	return s.in(ctx, u, func(tx *sqlx.Tx) error { return setHashTx(ctx, tx, u, hash) })
 }
 
-// setHashTx stores the hash of a new password.
+// setHashTx stores the hash of a new password. Links on their way that could take it back,
+// or the account with it, are worth nothing from now on.
 func setHashTx(ctx context.Context, tx *sqlx.Tx, u User, hash string) error {
+	if err := forgetLinksTx(ctx, tx, u, "reset", "email"); err != nil {
+		return err
+	}
+	return putHashTx(ctx, tx, u, hash)
+}
+
+// putHashTx stores a hash, of a new password or the same at another cost.
+func putHashTx(ctx context.Context, tx *sqlx.Tx, u User, hash string) error {
 	return changed(tx.ExecContext(ctx, `UPDATE `+u.table()+` SET password_hash = $3 WHERE `+u.match(), u.AccountID, u.ID, hash))
 }
 

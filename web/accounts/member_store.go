@@ -218,8 +218,8 @@ func (s *Store) Remove(ctx context.Context, account, user int64) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM logins WHERE account_id = $1 AND user_id = $2`, account, user); err != nil {
 			return fmt.Errorf("forget login: %w", err)
 		}
-		if _, err := tx.ExecContext(ctx, `DELETE FROM link_tokens WHERE account_id = $1 AND purpose IN ('reset', 'email') AND ref = $2`, account, user); err != nil {
-			return fmt.Errorf("forget links: %w", err)
+		if err := forgetLinksTx(ctx, tx, u, "reset", "email"); err != nil {
+			return err
 		}
 		if err := changed(tx.ExecContext(ctx, `DELETE FROM users WHERE account_id = $1 AND id = $2`, account, user)); err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
 
 	"rappel/migrations"
 )
@@ -33,6 +34,14 @@ func putLinkTx(ctx context.Context, tx *sqlx.Tx, l link, now time.Time, good tim
 		return "", fmt.Errorf("keep link: %w", err)
 	}
 	return token, nil
+}
+
+// forgetLinksTx makes a user's links for some purposes worth nothing.
+func forgetLinksTx(ctx context.Context, tx *sqlx.Tx, u User, purposes ...string) error {
+	if _, err := tx.ExecContext(ctx, `DELETE FROM link_tokens WHERE account_id = $1 AND purpose = ANY ($2) AND ref = $3`, u.AccountID, pq.StringArray(purposes), u.ID); err != nil {
+		return fmt.Errorf("forget links: %w", err)
+	}
+	return nil
 }
 
 // findLink looks a link up without using it. ErrLink if there is none any more.
@@ -163,6 +172,7 @@ func (s *Store) SetName(ctx context.Context, u User, name string) error {
 
 // ChangeEmail mails a link to the new address; only following it changes the address one
 // logs in with. An address that is known gets a hint instead, and the answer is the same.
+// The address of now is told in either case.
 func (s *Store) ChangeEmail(ctx context.Context, u User, email, password, client string) error {
 	if email = normalEmail(email); !isEmail(email) || email == u.Email {
 		return &FieldError{"email", "invalid"}
@@ -175,6 +185,10 @@ func (s *Store) ChangeEmail(ctx context.Context, u User, email, password, client
 	}
 	return s.in(ctx, u, func(tx *sqlx.Tx) error {
 		_, hint := newToken()
+		if err := s.cfg.Mailer.QueueTx(ctx, tx, Letter{Account: u.AccountID, To: u.Email, Language: speaks(u, "de"), Kind: "email_asked",
+			Key: "email_asked/" + hex.EncodeToString(hint), Data: map[string]string{"Name": u.Called(), "Email": email, "Link": "/profile"}}); err != nil {
+			return err
+		}
 		known, err := s.hintTx(ctx, tx, email, speaks(u, "de"), hint)
 		if known || err != nil {
 			return err
@@ -194,7 +208,8 @@ func (s *Store) FindEmail(ctx context.Context, token string) (string, error) {
 	return l.Value, err
 }
 
-// ConfirmEmail makes the new address the one to log in with, and tells the old one.
+// ConfirmEmail makes the new address the one to log in with, and tells the old one. What
+// was mailed there to set a password by is worth nothing any more.
 func (s *Store) ConfirmEmail(ctx context.Context, token string) error {
 	l, err := s.findLink(ctx, "email", token)
 	if err != nil {
@@ -210,6 +225,9 @@ func (s *Store) ConfirmEmail(ctx context.Context, token string) error {
 		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM logins WHERE email = $1 AND account_id = $2 AND user_id = $3`, u.Email, u.AccountID, u.ID); err != nil {
 			return fmt.Errorf("forget old address: %w", err)
+		}
+		if err := forgetLinksTx(ctx, tx, u, "reset", "email"); err != nil {
+			return err
 		}
 		old := u.Email
 		u.Email = l.Value
