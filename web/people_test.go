@@ -94,7 +94,15 @@ func TestSecondFactor_pages(t *testing.T) {
 	s := newSite(t)
 	c := s.clinic("Praxis am See")
 	other := s.logIn("praxis.am.see@example.com")
-	start := c.post("/profile/totp/start", url.Values{})
+	for _, wrong := range []string{"", "falsch"} {
+		if a := c.post("/profile/totp/start", url.Values{"password": {wrong}}); a.status != http.StatusUnprocessableEntity || strings.Contains(a.body, `id="secret"`) {
+			t.Errorf("begun with password %q: %d", wrong, a.status)
+		}
+		if a := c.post("/profile/passkeys/begin", url.Values{"password": {wrong}}); a.status != http.StatusUnprocessableEntity || strings.Contains(a.body, "challenge") {
+			t.Errorf("a passkey begun with password %q: %d %s", wrong, a.status, a.body)
+		}
+	}
+	start := c.post("/profile/totp/start", url.Values{"password": {password}})
 	_, rest, _ := strings.Cut(start.body, `id="secret">`)
 	shown, _, _ := strings.Cut(rest, "<")
 	secret := strings.ReplaceAll(shown, " ", "")
@@ -122,6 +130,9 @@ func TestSecondFactor_pages(t *testing.T) {
 	recovery, _, _ := strings.Cut(rest, "<")
 	if on.status != http.StatusOK || len(recovery) != 19 {
 		t.Fatalf("on: %d, recovery %q", on.status, recovery)
+	}
+	if s.linkOf("totp_on") != "/profile/security" {
+		t.Error("nobody is told that it is on")
 	}
 	if a := s.do(other, "GET", "/", nil, nil); a.header.Get("Location") != "/login" {
 		t.Errorf("another session after it was turned on: %d to %q", a.status, a.header.Get("Location"))

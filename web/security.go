@@ -18,8 +18,9 @@ import (
 
 // securityRoutes are the second factor, passkeys, and where one is logged in.
 //
-// Ids for browser tests: #totp-start; #secret (its text), #code, #totp-on; #recovery
-// (the codes), #done; #totp-off with #off-password; #passkey-name, #passkey-add,
+// Ids for browser tests: #start-password, #totp-start; #secret (its text), #code, #totp-on; #recovery
+// (the codes), #done; #totp-off with #off-password; #passkey-name, #passkey-password,
+// #passkey-add,
 // form[data-passkey-id]; form[data-session], #end-others.
 func (s *Server) securityRoutes() []route {
 	return []route{
@@ -99,6 +100,13 @@ func (s *Server) totpPage(w http.ResponseWriter, r *request, status int, link st
 func (s *Server) totpStart(w http.ResponseWriter, r *request) error {
 	if r.User.HasTOTP {
 		return r.see(w, "/profile/security", "")
+	}
+	err := s.Accounts.CheckPassword(r.Context(), r.User, r.PostFormValue("password"), r.client())
+	if words, status := r.passwordTrouble(err, "start-password"); words != nil {
+		return s.security(w, r, status, words)
+	}
+	if err != nil {
+		return err
 	}
 	k, err := accounts.NewTOTP(r.User.Email)
 	if err != nil {
@@ -200,7 +208,15 @@ func (s *Server) refusedKey(w http.ResponseWriter, r *request, err error) error 
 	return asJSON(w, http.StatusUnprocessableEntity, map[string]string{"problem": r.say("passkey.refused")})
 }
 
+// passkeyBegin asks for the password: a passkey outlives every session.
 func (s *Server) passkeyBegin(w http.ResponseWriter, r *request) error {
+	err := s.Accounts.CheckPassword(r.Context(), r.User, r.PostFormValue("password"), r.client())
+	if words, status := r.passwordTrouble(err, "problem"); words != nil {
+		return asJSON(w, status, words)
+	}
+	if err != nil {
+		return err
+	}
 	options, state, err := s.Accounts.BeginPasskey(r.Context(), r.User)
 	if err != nil {
 		return s.refusedKey(w, r, err)

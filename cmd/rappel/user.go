@@ -14,7 +14,29 @@ import (
 )
 
 type userCmd struct {
-	Add userAddCmd `cmd:"" help:"Add a user, and with --business the clinic around it. The password is read from standard input."`
+	Add         userAddCmd         `cmd:"" help:"Add a user, and with --business the clinic around it. The password is read from standard input."`
+	ResetFactor userResetFactorCmd `cmd:"" help:"Turn somebody's second factor off, remove their passkeys and log them out: for a lost phone. The password stays."`
+}
+
+type userResetFactorCmd struct {
+	databaseConfig
+	Email string `arg:"" help:"Their e-mail address."`
+}
+
+func (c userResetFactorCmd) Run(ctx context.Context, std stdio) error {
+	store, done, err := c.people(ctx)
+	if err != nil {
+		return err
+	}
+	passkeys, err := store.ResetFactor(ctx, c.Email)
+	if errors.Is(err, accounts.ErrNotFound) {
+		err = errors.New("nobody at a clinic logs in with that address; for the operator's own people there is 'rappel operator reset'")
+	}
+	if err != nil {
+		return errors.Join(err, done())
+	}
+	fmt.Fprintf(std.out, "the second factor is off, %d passkeys are removed, and they are logged out\n", passkeys)
+	return done()
 }
 
 type userAddCmd struct {

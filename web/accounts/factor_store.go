@@ -2,11 +2,15 @@ package accounts
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
+	"maps"
 	"strconv"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
+
+	"rappel/migrations"
 )
 
 // totpContext binds a sealed secret to its owner, so that a row can't be copied to another.
@@ -43,8 +47,11 @@ func (s *Store) EnableTOTP(ctx context.Context, u User, secret, code string) (re
 	}
 	recovery, hashes := newRecovery()
 	err = s.in(ctx, u, func(tx *sqlx.Tx) error {
-		return changed(tx.ExecContext(ctx, `UPDATE `+u.table()+` SET sealed_totp = $3, totp_step = $4, recovery_hashes = $5 WHERE `+u.match(),
-			u.AccountID, u.ID, sealed, step, pq.ByteaArray(hashes)))
+		if err := changed(tx.ExecContext(ctx, `UPDATE `+u.table()+` SET sealed_totp = $3, totp_step = $4, recovery_hashes = $5 WHERE `+u.match(),
+			u.AccountID, u.ID, sealed, step, pq.ByteaArray(hashes))); err != nil {
+			return err
+		}
+		return s.tellTx(ctx, tx, u, "totp_on", nil)
 	})
 	if err != nil {
 		return nil, err
@@ -55,8 +62,56 @@ func (s *Store) EnableTOTP(ctx context.Context, u User, secret, code string) (re
 // DisableTOTP turns the second factor off.
 func (s *Store) DisableTOTP(ctx context.Context, u User) error {
 	return s.in(ctx, u, func(tx *sqlx.Tx) error {
-		return changed(tx.ExecContext(ctx, `UPDATE `+u.table()+` SET sealed_totp = NULL, totp_step = 0, recovery_hashes = '{}' WHERE `+u.match(), u.AccountID, u.ID))
+		if err := dropTOTPTx(ctx, tx, u); err != nil {
+			return err
+		}
+		return s.tellTx(ctx, tx, u, "totp_off", nil)
 	})
+}
+
+func dropTOTPTx(ctx context.Context, tx *sqlx.Tx, u User) error {
+	return changed(tx.ExecContext(ctx, `UPDATE `+u.table()+` SET sealed_totp = NULL, totp_step = 0, recovery_hashes = '{}' WHERE `+u.match(), u.AccountID, u.ID))
+}
+
+// tellTx mails somebody what was changed about how they log in, so that they learn of it
+// when it wasn't them.
+func (s *Store) tellTx(ctx context.Context, tx *sqlx.Tx, u User, kind string, data map[string]string) error {
+	_, once := newToken()
+	l := Letter{Account: u.AccountID, To: u.Email, Language: speaks(u, "de"), Kind: kind, Key: kind + "/" + hex.EncodeToString(once),
+		Data: map[string]string{"Name": u.Called(), "Link": "/profile/security"}}
+	maps.Copy(l.Data, data)
+	return s.cfg.Mailer.QueueTx(ctx, tx, l)
+}
+
+// ResetFactor is for a user whose phone is lost or stolen: it turns the second factor off,
+// removes their passkeys and ends their sessions. The password stays. It returns how many
+// passkeys there were; ErrNotFound if the address logs in to no clinic.
+func (s *Store) ResetFactor(ctx context.Context, email string) (passkeys int64, err error) {
+	u, err := s.ByEmail(ctx, email)
+	if err != nil {
+		return 0, err
+	}
+	if u.Operator() {
+		return 0, ErrNotFound
+	}
+	err = s.in(ctx, u, func(tx *sqlx.Tx) error {
+		if err := dropTOTPTx(ctx, tx, u); err != nil {
+			return err
+		}
+		res, err := tx.ExecContext(ctx, `DELETE FROM passkeys WHERE account_id = $1 AND user_id = $2`, u.AccountID, u.ID)
+		if err != nil {
+			return fmt.Errorf("remove passkeys: %w", err)
+		}
+		if passkeys, err = res.RowsAffected(); err != nil {
+			return fmt.Errorf("count passkeys: %w", err)
+		}
+		if err := RecordTx(ctx, tx, Entry{AccountID: u.AccountID, Actor: migrations.Actor{Kind: "system", Name: "rappel user", At: s.now()},
+			Action: "users.factor_reset", Subject: fmt.Sprintf("users:%d", u.ID)}); err != nil {
+			return err
+		}
+		return endOthersTx(ctx, tx, u, 0)
+	})
+	return passkeys, err
 }
 
 // RenewRecovery replaces the recovery codes.

@@ -142,7 +142,10 @@ func (s *Store) AddPasskey(ctx context.Context, u User, name string, state []byt
 	return s.in(ctx, u, func(tx *sqlx.Tx) error {
 		res, err := tx.ExecContext(ctx, `INSERT INTO passkeys (account_id, user_id, credential_id, credential, name, created_at) VALUES ($1, $2, $3, $4, $5, $6)
 			ON CONFLICT (account_id, credential_id) DO NOTHING`, u.AccountID, u.ID, c.ID, string(data), name, s.now())
-		return changed(res, err)
+		if err := changed(res, err); err != nil {
+			return err
+		}
+		return s.tellTx(ctx, tx, u, "passkey_added", map[string]string{"Passkey": name})
 	})
 }
 

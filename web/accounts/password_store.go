@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -111,7 +112,8 @@ func (s *Store) CanReset(ctx context.Context, token string) error {
 }
 
 // Reset sets a new password by a link from Forgot and ends every session of the user. A
-// second factor stays on. ErrLink, or a *FieldError of the password.
+// second factor stays on, and passkeys stay; a mail says so, and which there are. ErrLink,
+// or a *FieldError of the password.
 func (s *Store) Reset(ctx context.Context, token, password string) error {
 	if code := passwordFault(password); code != "" {
 		return &FieldError{"password", code}
@@ -128,8 +130,22 @@ func (s *Store) Reset(ctx context.Context, token, password string) error {
 		if err != nil {
 			return err
 		}
-		u := User{AccountID: l.AccountID, ID: l.Ref}
+		var u User
+		if err := tx.GetContext(ctx, &u, `SELECT `+userColumns+` FROM users u WHERE u.account_id = $1 AND u.id = $2`, l.AccountID, l.Ref); err != nil {
+			return linkErr(err)
+		}
 		if err := setHashTx(ctx, tx, u, hash); err != nil {
+			return err
+		}
+		var keys []string
+		if err := tx.SelectContext(ctx, &keys, `SELECT name FROM passkeys WHERE account_id = $1 AND user_id = $2 ORDER BY created_at, id`, u.AccountID, u.ID); err != nil {
+			return fmt.Errorf("list passkeys: %w", err)
+		}
+		kind := "reset_done"
+		if len(keys) > 0 {
+			kind = "reset_keys"
+		}
+		if err := s.tellTx(ctx, tx, u, kind, map[string]string{"Passkeys": strings.Join(keys, ", ")}); err != nil {
 			return err
 		}
 		if err := RecordTx(ctx, tx, Entry{AccountID: u.AccountID, Actor: migrations.Actor{Kind: "user", ID: u.ID, Role: "", At: s.now()}, Action: "users.reset", Subject: fmt.Sprintf("users:%d", u.ID)}); err != nil {

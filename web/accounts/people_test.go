@@ -310,6 +310,9 @@ func TestTOTP(t *testing.T) {
 		if err != nil || len(recovery) != 10 {
 			t.Fatalf("EnableTOTP = %v, %v", recovery, err)
 		}
+		if l, _ := h.last("totp_on"); l.To != u.Email {
+			t.Errorf("letter %+v", l)
+		}
 		if got, err := h.ByEmail(ctx, u.Email); err != nil || !got.HasTOTP || got.RecoveryLeft != 10 {
 			t.Errorf("%+v, %v", got, err)
 		}
@@ -368,6 +371,9 @@ func TestTOTP(t *testing.T) {
 		}
 		if err := h.DisableTOTP(ctx, u); err != nil {
 			t.Fatal(err)
+		}
+		if l, _ := h.last("totp_off"); l.To != u.Email {
+			t.Errorf("letter %+v", l)
 		}
 		h.clock.t = many.RetryAt
 		if _, err := h.CheckSecond(ctx, u, code()); !errors.Is(err, accounts.ErrBadCode) {

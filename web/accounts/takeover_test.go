@@ -69,3 +69,67 @@ func TestPassword_endsLinks(t *testing.T) {
 		t.Errorf("a new address after a reset: %v", err)
 	}
 }
+
+// A reset by mail leaves passkeys, and says which; a lost phone's are removed by whoever
+// runs the program.
+func TestReset_passkeys(t *testing.T) {
+	t.Parallel()
+	h, ctx := newHouse(t), context.Background()
+	u := h.signedUp()
+	reset := func() {
+		t.Helper()
+		if err := h.Forgot(ctx, u.Email, "de", "192.0.2.1"); err != nil {
+			t.Fatal(err)
+		}
+		_, token := h.last("reset")
+		if err := h.Reset(ctx, token, "ein neues langes Wort"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reset()
+	if l, _ := h.last("reset_done"); l.To != u.Email {
+		t.Errorf("letter %+v", l)
+	}
+	for i, name := range []string{"Empfang", "Telefon"} {
+		if _, err := h.db.Exec(`INSERT INTO passkeys (account_id, user_id, credential_id, credential, name, created_at) VALUES ($1, $2, $3, '{}', $4, $5)`,
+			u.AccountID, u.ID, []byte{byte(i)}, name, monday); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reset()
+	if l, _ := h.last("reset_keys"); l.Data["Passkeys"] != "Empfang, Telefon" || l.Data["Link"] != "/profile/security" {
+		t.Errorf("letter %+v", l)
+	}
+
+	if _, err := h.db.Exec(`UPDATE users SET sealed_totp = '\x00', recovery_hashes = '{"\\x01"}' WHERE account_id = $1 AND id = $2`, u.AccountID, u.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Begin(ctx, u, accounts.Session{Method: "passkey"}); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := h.ResetFactor(ctx, "Anna@example.com"); err != nil || n != 2 {
+		t.Fatalf("ResetFactor = %d, %v", n, err)
+	}
+	keys, err := h.Passkeys(ctx, u)
+	if err != nil || len(keys) != 0 {
+		t.Errorf("passkeys %+v, %v", keys, err)
+	}
+	if open, err := h.Sessions(ctx, u); err != nil || len(open) != 0 {
+		t.Errorf("sessions %+v, %v", open, err)
+	}
+	if got, err := h.Login(ctx, u.Email, "ein neues langes Wort", "192.0.2.1"); err != nil || got.HasTOTP || got.RecoveryLeft != 0 {
+		t.Errorf("afterwards %+v, %v", got, err)
+	}
+	if n := 0; h.db.Get(&n, `SELECT count(*) FROM audit WHERE account_id = $1 AND action = 'users.factor_reset' AND actor = 'rappel user'`, u.AccountID) != nil || n != 1 {
+		t.Errorf("written down %d times", n)
+	}
+	if _, err := h.ResetFactor(ctx, "nobody@example.com"); !errors.Is(err, accounts.ErrNotFound) {
+		t.Errorf("nobody's: %v", err)
+	}
+	if _, err := h.AddOperator(ctx, accounts.NewOperator{Email: "olga@example.com", Role: accounts.Support, Password: "ein langes Wort"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.ResetFactor(ctx, "olga@example.com"); !errors.Is(err, accounts.ErrNotFound) {
+		t.Errorf("an operator's: %v", err)
+	}
+}

@@ -74,8 +74,9 @@
   const bytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
   const text = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
   const post = async (url, body) => {
-    const answer = await fetch(url, { method: "POST", body: body && JSON.stringify(body), credentials: "same-origin",
-      headers: { "Content-Type": "application/json", "X-Fragment": "1" } });
+    const form = body instanceof URLSearchParams;
+    const answer = await fetch(url, { method: "POST", body: form ? body : body && JSON.stringify(body), credentials: "same-origin",
+      headers: { "Content-Type": form ? "application/x-www-form-urlencoded" : "application/json", "X-Fragment": "1" } });
     if (answer.status === 401) { location.reload(); return {}; }
     return answer.headers.get("Content-Type") === "application/json" ? answer.json() : { problem: answer.statusText };
   };
@@ -88,7 +89,7 @@
       button.disabled = true;
       trouble.hidden = true;
       try {
-        const { publicKey, problem } = await post(base + "/begin");
+        const { publicKey, problem } = await post(base + "/begin", make ? new URLSearchParams({ password: box.querySelector("[type=password]").value }) : undefined);
         if (!publicKey) throw new Error(problem);
         publicKey.challenge = bytes(publicKey.challenge);
         for (const c of [...(publicKey.allowCredentials || []), ...(publicKey.excludeCredentials || [])]) c.id = bytes(c.id);
