@@ -61,8 +61,11 @@ func TestSignUp_pages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if a := s.do(s.stranger(), "POST", link, url.Values{"password": {"ein anderes Wort"}}, nil); a.status != http.StatusUnprocessableEntity || !strings.Contains(a.body, `aria-invalid="true"`) {
+		t.Errorf("confirmed by somebody without the password: %d", a.status)
+	}
 	planted := fmt.Sprint(c.Jar.Cookies(u))
-	if a := s.do(c, "POST", link, url.Values{}, nil); a.status != http.StatusSeeOther || a.header.Get("Location") != "/" {
+	if a := s.do(c, "POST", link, url.Values{"password": signUp["password"]}, nil); a.status != http.StatusSeeOther || a.header.Get("Location") != "/" {
 		t.Fatalf("confirm: %d to %q\n%s", a.status, a.header.Get("Location"), a.body)
 	}
 	if got := fmt.Sprint(c.Jar.Cookies(u)); got == planted {
@@ -71,7 +74,7 @@ func TestSignUp_pages(t *testing.T) {
 	if a := s.do(c, "GET", "/", nil, nil); a.status != http.StatusOK || !strings.Contains(a.body, "Benvenuti in Rappel") {
 		t.Errorf("the first page: %d", a.status)
 	}
-	if a := s.do(s.stranger(), "POST", link, url.Values{}, nil); a.status != http.StatusNotFound {
+	if a := s.do(s.stranger(), "POST", link, url.Values{"password": signUp["password"]}, nil); a.status != http.StatusNotFound {
 		t.Errorf("the link again: %d", a.status)
 	}
 	second := s.do(s.stranger(), "POST", "/register", signUp, map[string]string{"Accept-Language": "it"})

@@ -11,7 +11,7 @@ import (
 // links in mails only ask: programs open them before people do.
 //
 // Ids for browser tests: on /register first_name, last_name, organisation, business,
-// phone, email, password, terms, #signup; #confirm behind the mail's link; #email, #send
+// phone, email, password, terms, #signup; #password, #confirm behind the mail's link; #email, #send
 // on /forgot; #password, #save behind its link; #name, #password, #accept behind an
 // invitation's.
 func (s *Server) signupRoutes() []route {
@@ -114,12 +114,25 @@ func (s *Server) confirmPage(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return linkProblem(err)
 	}
-	return r.page(w, "confirm.html", "", p)
+	return r.page(w, "confirm.html", "", confirmData{p, map[string]string{}})
+}
+
+type confirmData struct {
+	accounts.PendingSignUp
+	Errors map[string]string
 }
 
 func (s *Server) confirm(w http.ResponseWriter, r *request) error {
 	oneTime(w)
-	u, err := s.Accounts.Confirm(r.Context(), r.PathValue("token"))
+	token := r.PathValue("token")
+	u, err := s.Accounts.Confirm(r.Context(), token, r.PostFormValue("password"), r.client())
+	if words, status := r.passwordTrouble(err, "password"); words != nil {
+		p, err := s.Accounts.FindSignUp(r.Context(), token)
+		if err != nil {
+			return linkProblem(err)
+		}
+		return s.render(w, r, status, "confirm.html", "", confirmData{p, words})
+	}
 	if err != nil {
 		return linkProblem(err)
 	}

@@ -41,6 +41,7 @@ func TestSignUp(t *testing.T) {
 	link := eval[string](b, `document.querySelector("#link").getAttribute("href")`)
 	b.open(strings.Replace(link, "127.0.0.1", "localhost", 1))
 	b.shots("confirm")
+	b.fill("#password", "ein langes Wort")
 	b.click("#confirm")
 	b.untilText("Willkommen bei Rappel")
 	b.shots("welcome")

@@ -136,7 +136,32 @@ func (s *Store) matches(ctx context.Context, hash, password string) (bool, Cost,
 		return false, Cost{}, err
 	}
 	defer leave()
+	if len(password) > maxPassword {
+		password = password[:maxPassword]
+	}
 	return checkPassword(hash, password)
+}
+
+// attempt counts a try at a password, by what it is tried on and by client, or refuses it
+// with a *TooManyAttempts. It counts as failed from its beginning; right takes it back:
+// else a thousand at the same time would all find that none has failed yet.
+func (s *Store) attempt(ctx context.Context, own, client string) (right func() error, err error) {
+	byClient, now := s.bucket("client", client), s.now()
+	if err := s.countAttempt(ctx, byClient, maxFailuresPerClient, now); err != nil {
+		return nil, err
+	}
+	if err := s.countAttempt(ctx, own, maxFailuresPerEmail, now); err != nil {
+		return nil, err
+	}
+	return func() error {
+		if _, err := s.db.ExecContext(ctx, `DELETE FROM login_attempts WHERE bucket = $1`, own); err != nil {
+			return fmt.Errorf("forget failures: %w", err)
+		}
+		if _, err := s.db.ExecContext(ctx, `UPDATE login_attempts SET failures = failures - 1 WHERE bucket = $1 AND failures > 0`, byClient); err != nil {
+			return fmt.Errorf("take attempt back: %w", err)
+		}
+		return nil
+	}, nil
 }
 
 // Create adds a user, and with AccountID 0 the account around it. A value that
@@ -213,17 +238,10 @@ func putLoginTx(ctx context.Context, tx *sqlx.Tx, u User) error {
 // Login checks an address and password. client is what the limit counts beside
 // the address, usually the remote IP. The error is ErrBadLogin, a *TooManyAttempts,
 // or a failure of the store.
-//
-// An attempt counts as failed from its beginning, and is taken back when it succeeds:
-// else a thousand at the same time would all find that none has failed yet.
 func (s *Store) Login(ctx context.Context, email, password, client string) (User, error) {
 	email = normalEmail(email)
-	now := s.now()
-	byClient, byEmail := s.bucket("client", client), s.bucket("email", email)
-	if err := s.countAttempt(ctx, byClient, maxFailuresPerClient, now); err != nil {
-		return User{}, err
-	}
-	if err := s.countAttempt(ctx, byEmail, maxFailuresPerEmail, now); err != nil {
+	right, err := s.attempt(ctx, s.bucket("email", email), client)
+	if err != nil {
 		return User{}, err
 	}
 	u, err := s.ByEmail(ctx, email)
@@ -235,9 +253,6 @@ func (s *Store) Login(ctx context.Context, email, password, client string) (User
 	if known {
 		hash = u.PasswordHash
 	}
-	if len(password) > maxPassword {
-		password = password[:maxPassword]
-	}
 	ok, cost, err := s.matches(ctx, hash, password)
 	if err != nil {
 		return User{}, err
@@ -245,11 +260,8 @@ func (s *Store) Login(ctx context.Context, email, password, client string) (User
 	if !known || !ok {
 		return User{}, ErrBadLogin
 	}
-	if _, err := s.db.ExecContext(ctx, `DELETE FROM login_attempts WHERE bucket = $1`, byEmail); err != nil {
-		return User{}, fmt.Errorf("forget failures: %w", err)
-	}
-	if _, err := s.db.ExecContext(ctx, `UPDATE login_attempts SET failures = failures - 1 WHERE bucket = $1 AND failures > 0`, byClient); err != nil {
-		return User{}, fmt.Errorf("take attempt back: %w", err)
+	if err := right(); err != nil {
+		return User{}, err
 	}
 	if cost != s.cost {
 		if u.PasswordHash, err = s.hash(ctx, password); err != nil {

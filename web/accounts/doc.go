@@ -8,7 +8,7 @@
 // account an e-mail address belongs to, read before any account is known; a link is a
 // one-time address in a mail.
 //
-//	signed up ──link followed──▶ account with its owner
+//	signed up ──link followed, password──▶ account with its owner
 //	    └──48 h──▶ forgotten
 //	invited ──link followed──▶ user          (sent again: older links are worth nothing)
 //	    └──7 days, or revoked──▶ forgotten
@@ -29,7 +29,9 @@
 //     keyed hash, so that the limit holds over all processes and the table names nobody.
 //     Requests that make mail leave are counted the same way.
 //   - Nothing of an account exists before its address is confirmed: whoever signs up with
-//     somebody else's address leaves nothing behind, and their password opens nothing.
+//     somebody else's address leaves nothing behind, and their password opens nothing. The
+//     link alone opens nothing either: it asks for the password of its own sign-up, so that
+//     nobody confirms what a stranger has filled in.
 //   - What travels in a link, a recovery code or a program's token has so many random bits
 //     that a plain hash of it is kept: there is nothing to guess. Looks at links change
 //     nothing, since programs look at mails before people do.

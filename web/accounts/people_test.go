@@ -90,7 +90,7 @@ func (h *house) signedUp() accounts.User {
 		h.t.Fatal(err)
 	}
 	_, token := h.last("confirm")
-	u, err := h.Confirm(context.Background(), token)
+	u, err := h.Confirm(context.Background(), token, anna.Password, "192.0.2.1")
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -153,10 +153,10 @@ func TestSignUp(t *testing.T) {
 			t.Fatalf("FindSignUp = %+v, %v", p, err)
 		}
 	}
-	if _, err := h.Confirm(ctx, token+"x"); !errors.Is(err, accounts.ErrLink) {
+	if _, err := h.Confirm(ctx, token+"x", anna.Password, "192.0.2.1"); !errors.Is(err, accounts.ErrLink) {
 		t.Errorf("another token: %v", err)
 	}
-	u, err := h.Confirm(ctx, token)
+	u, err := h.Confirm(ctx, token, anna.Password, "192.0.2.1")
 	if err != nil || u.Role != accounts.Owner || u.Name != "Anna Muster" {
 		t.Fatalf("Confirm = %+v, %v", u, err)
 	}
@@ -168,7 +168,7 @@ func TestSignUp(t *testing.T) {
 		row != "Praxis am See practice +41446681800 Anna Muster fr "+accounts.Terms+" t metered first" {
 		t.Errorf("account %q, %v", row, err)
 	}
-	if _, err := h.Confirm(ctx, token); !errors.Is(err, accounts.ErrLink) {
+	if _, err := h.Confirm(ctx, token, anna.Password, "192.0.2.1"); !errors.Is(err, accounts.ErrLink) {
 		t.Errorf("the link again: %v", err)
 	}
 	if _, err := h.Login(ctx, "anna@example.com", anna.Password, "192.0.2.1"); err != nil {
@@ -206,8 +206,21 @@ func TestSignUp_twice(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, evilToken := h.last("confirm")
+	// Anna has signed up as well, and follows the other's link, or the other hers.
+	if err := h.SignUp(ctx, anna, "192.0.2.1"); err != nil {
+		t.Fatal(err)
+	}
+	_, token := h.last("confirm")
+	for password, token := range map[string]string{anna.Password: evilToken, evil.Password: token} {
+		if _, err := h.Confirm(ctx, token, password, "192.0.2.1"); !errors.Is(err, accounts.ErrBadLogin) {
+			t.Errorf("confirmed with the password of the other sign-up: %v", err)
+		}
+	}
+	if n := 0; h.db.Get(&n, `SELECT count(*) FROM accounts`) != nil || n != 0 {
+		t.Errorf("%d accounts", n)
+	}
 	u := h.signedUp()
-	if _, err := h.Confirm(ctx, evilToken); !errors.Is(err, accounts.ErrLink) {
+	if _, err := h.Confirm(ctx, evilToken, evil.Password, "203.0.113.1"); !errors.Is(err, accounts.ErrLink) {
 		t.Errorf("the other's link: %v", err)
 	}
 	if _, err := h.Login(ctx, u.Email, evil.Password, "203.0.113.1"); !errors.Is(err, accounts.ErrBadLogin) {
@@ -239,9 +252,18 @@ func TestSignUp_limits(t *testing.T) {
 	if err := h.SignUp(ctx, n, "192.0.2.1"); !errors.As(err, &many) {
 		t.Errorf("the 21st mail of a client: %v", err)
 	}
+	_, guessed := h.last("confirm")
+	for range 8 {
+		if _, err := h.Confirm(ctx, guessed, "ein geratenes Wort", "198.51.100.7"); !errors.Is(err, accounts.ErrBadLogin) {
+			t.Fatal(err)
+		}
+	}
+	if _, err := h.Confirm(ctx, guessed, anna.Password, "198.51.100.7"); !errors.As(err, &many) {
+		t.Errorf("the ninth guess: %v", err)
+	}
 	h.clock.t = h.clock.t.Add(48 * time.Hour)
 	_, token := h.last("confirm")
-	if _, err := h.Confirm(ctx, token); !errors.Is(err, accounts.ErrLink) {
+	if _, err := h.Confirm(ctx, token, anna.Password, "192.0.2.1"); !errors.Is(err, accounts.ErrLink) {
 		t.Errorf("a link of two days ago: %v", err)
 	}
 	if err := h.Sweep(ctx); err != nil {

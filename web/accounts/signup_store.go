@@ -99,11 +99,32 @@ func (s *Store) FindSignUp(ctx context.Context, token string) (PendingSignUp, er
 	return p, nil
 }
 
-// Confirm makes the account of a sign-up and returns its owner. A link works once; ErrLink
-// if it is used or too old, or the address has got an account meanwhile.
-func (s *Store) Confirm(ctx context.Context, token string) (User, error) {
+// Confirm makes the account of a sign-up and returns its owner. password is the one chosen
+// at that sign-up: the post box shows whose the address is, the password who signed up, and
+// an account is for who has both. ErrBadLogin if it is another, or a *TooManyAttempts. A
+// link works once; ErrLink if it is used or too old, or the address has got an account
+// meanwhile.
+func (s *Store) Confirm(ctx context.Context, token, password, client string) (User, error) {
+	var hash string
+	if err := s.db.GetContext(ctx, &hash, `SELECT password_hash FROM signups WHERE token_hash = $1 AND expires_at > $2`, hashToken(token), s.now()); err != nil {
+		return User{}, linkErr(err)
+	}
+	right, err := s.attempt(ctx, s.bucket("confirm", hex.EncodeToString(hashToken(token))), client)
+	if err != nil {
+		return User{}, err
+	}
+	ok, _, err := s.matches(ctx, hash, password)
+	if err != nil {
+		return User{}, err
+	}
+	if !ok {
+		return User{}, ErrBadLogin
+	}
+	if err := right(); err != nil {
+		return User{}, err
+	}
 	var u User
-	err := migrations.InTx(ctx, s.db, func(tx *sqlx.Tx) error {
+	err = migrations.InTx(ctx, s.db, func(tx *sqlx.Tx) error {
 		now := s.now()
 		var n struct {
 			PendingSignUp
