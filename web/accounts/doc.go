@@ -40,7 +40,8 @@
 //   - A session is a row (user_sessions) beside the browser's token: deleting it ends the
 //     session at the next request, in every process. What it shows is no more than one needs
 //     to know one's devices by.
-//   - A clinic keeps an owner: steps down and removals take turns on the account's row.
+//   - A clinic keeps an owner: steps down and removals take turns on the account's row. A
+//     sub-account may have none: the owner of the account above sees to it.
 //   - Support acts in a clinic only while its owner's consent runs; each request is written
 //     down before it is served.
 //   - An address is a user of one clinic or one of the operator's people. Operators have no

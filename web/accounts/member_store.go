@@ -171,17 +171,18 @@ func (s *Store) Accept(ctx context.Context, token, name, password, language stri
 	return u, nil
 }
 
-// lockOwnersTx holds the account, so that two owners can't leave at once, and counts its
-// owners but one.
-func lockOwnersTx(ctx context.Context, tx *sqlx.Tx, u User) (others int, err error) {
-	var id int64
-	if err := tx.GetContext(ctx, &id, `SELECT account_id FROM accounts WHERE account_id = $1 FOR UPDATE`, u.AccountID); err != nil {
-		return 0, fmt.Errorf("lock account: %w", err)
+// lastOwnerTx holds the account, so that two owners can't leave at once, and tells whether u
+// is its last one. Who owns the account above looks after a sub-account, so that one may be
+// without an owner of its own.
+func lastOwnerTx(ctx context.Context, tx *sqlx.Tx, u User) (last bool, err error) {
+	var root bool
+	if err := tx.GetContext(ctx, &root, `SELECT parent_id IS NULL FROM accounts WHERE account_id = $1 FOR UPDATE`, u.AccountID); err != nil {
+		return false, fmt.Errorf("lock account: %w", err)
 	}
-	if err := tx.GetContext(ctx, &others, `SELECT count(*) FROM users WHERE account_id = $1 AND role = 'owner' AND id <> $2`, u.AccountID, u.ID); err != nil {
-		return 0, fmt.Errorf("count owners: %w", err)
+	if err := tx.GetContext(ctx, &last, `SELECT $3 AND count(*) = 1 AND bool_and(id = $2) FROM users WHERE account_id = $1 AND role = 'owner'`, u.AccountID, u.ID, root); err != nil {
+		return false, fmt.Errorf("count owners: %w", err)
 	}
-	return others, nil
+	return last, nil
 }
 
 // SetRole gives a user of the account another role, and ends their sessions. ErrLastOwner
@@ -192,15 +193,15 @@ func (s *Store) SetRole(ctx context.Context, account, user int64, role string) e
 	}
 	u := User{AccountID: account, ID: user}
 	return migrations.InAccount(ctx, s.db, account, func(tx *sqlx.Tx) error {
-		others, err := lockOwnersTx(ctx, tx, u)
+		last, err := lastOwnerTx(ctx, tx, u)
 		if err != nil {
 			return err
 		}
+		if last && role != Owner {
+			return ErrLastOwner
+		}
 		if err := changed(tx.ExecContext(ctx, `UPDATE users SET role = $3 WHERE account_id = $1 AND id = $2`, account, user, role)); err != nil {
 			return err
-		}
-		if others == 0 && role != Owner {
-			return ErrLastOwner
 		}
 		return endOthersTx(ctx, tx, u, 0)
 	})
@@ -211,9 +212,12 @@ func (s *Store) SetRole(ctx context.Context, account, user int64, role string) e
 func (s *Store) Remove(ctx context.Context, account, user int64) error {
 	u := User{AccountID: account, ID: user}
 	return migrations.InAccount(ctx, s.db, account, func(tx *sqlx.Tx) error {
-		others, err := lockOwnersTx(ctx, tx, u)
+		last, err := lastOwnerTx(ctx, tx, u)
 		if err != nil {
 			return err
+		}
+		if last {
+			return ErrLastOwner
 		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM logins WHERE account_id = $1 AND user_id = $2`, account, user); err != nil {
 			return fmt.Errorf("forget login: %w", err)
@@ -221,12 +225,6 @@ func (s *Store) Remove(ctx context.Context, account, user int64) error {
 		if err := forgetLinksTx(ctx, tx, u, "reset", "email"); err != nil {
 			return err
 		}
-		if err := changed(tx.ExecContext(ctx, `DELETE FROM users WHERE account_id = $1 AND id = $2`, account, user)); err != nil {
-			return err
-		}
-		if others == 0 {
-			return ErrLastOwner
-		}
-		return nil
+		return changed(tx.ExecContext(ctx, `DELETE FROM users WHERE account_id = $1 AND id = $2`, account, user))
 	})
 }

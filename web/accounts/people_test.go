@@ -585,6 +585,37 @@ func TestMembers_lastOwner(t *testing.T) {
 	}
 }
 
+// A sub-account may be without an owner; and who is none can always go.
+func TestMembers_below(t *testing.T) {
+	t.Parallel()
+	h, ctx := newHouse(t), context.Background()
+	u := h.signedUp()
+	id, err := h.CreateSub(ctx, u.AccountID, "Praxis am Berg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sub := accounts.User{AccountID: id}
+	bea, carla, dora := h.add(sub, "b@example.com", "staff"), h.add(sub, "c@example.com", "owner"), h.add(sub, "d@example.com", "owner")
+	for _, remove := range []accounts.User{dora, carla, bea} {
+		if err := h.Remove(ctx, id, remove.ID); err != nil {
+			t.Errorf("%s, %s: %v", remove.Email, remove.Role, err)
+		}
+	}
+	eva := h.add(sub, "e@example.com", "staff")
+	for _, role := range []string{"owner", "billing"} {
+		if err := h.SetRole(ctx, id, eva.ID, role); err != nil {
+			t.Errorf("to %s: %v", role, err)
+		}
+	}
+	fritz := h.add(u, "f@example.com", "staff")
+	if err := h.SetRole(ctx, u.AccountID, fritz.ID, "billing"); err != nil {
+		t.Errorf("staff beside the only owner: %v", err)
+	}
+	if err := h.Remove(ctx, u.AccountID, fritz.ID); err != nil {
+		t.Errorf("staff beside the only owner: %v", err)
+	}
+}
+
 // A change of role ends what somebody is logged in to.
 func TestSessions(t *testing.T) {
 	t.Parallel()
