@@ -27,7 +27,8 @@
 //     invitations and changes of address answer alike, too; a mail tells whose address it is.
 //   - Failed log-ins are counted per address and per client in PostgreSQL, by
 //     keyed hash, so that the limit holds over all processes and the table names nobody.
-//     Requests that make mail leave are counted the same way.
+//     Requests that make mail leave are counted the same way. Who is logged in and is asked
+//     for the password again has a count of their own, apart from the address's.
 //   - Nothing of an account exists before its address is confirmed: whoever signs up with
 //     somebody else's address leaves nothing behind, and their password opens nothing. The
 //     link alone opens nothing either: it asks for the password of its own sign-up, so that

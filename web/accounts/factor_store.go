@@ -2,7 +2,9 @@ package accounts
 
 import (
 	"context"
+	"database/sql"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"strconv"
@@ -174,8 +176,27 @@ func (s *Store) CheckSecond(ctx context.Context, u User, code string) (method st
 }
 
 // CheckPassword asks again for the password of somebody logged in, before something that
-// a person at an unlocked screen must not do. ErrBadLogin if it is wrong.
+// a person at an unlocked screen must not do. ErrBadLogin if it is wrong, a *TooManyAttempts
+// after too many. It counts for this user alone and not for the address: whoever guesses at
+// the log-in page locks nobody out of their own settings, nor the other way round.
 func (s *Store) CheckPassword(ctx context.Context, u User, password, client string) error {
-	_, err := s.Login(ctx, u.Email, password, client)
-	return err
+	right, err := s.attempt(ctx, s.bucket("password", strconv.FormatInt(u.AccountID, 10)+"/"+strconv.FormatInt(u.ID, 10)), client)
+	if err != nil {
+		return err
+	}
+	var hash string
+	if err := s.db.GetContext(ctx, &hash, `SELECT password_hash FROM `+u.table()+` WHERE `+u.match(), u.AccountID, u.ID); err != nil {
+		if errors.Is(err, sql.ErrNoRows) {
+			return ErrNotFound
+		}
+		return fmt.Errorf("read password hash: %w", err)
+	}
+	ok, _, err := s.matches(ctx, hash, password)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return ErrBadLogin
+	}
+	return right()
 }

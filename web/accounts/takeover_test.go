@@ -133,3 +133,32 @@ func TestReset_passkeys(t *testing.T) {
 		t.Errorf("an operator's: %v", err)
 	}
 }
+
+// Guesses at the log-in page don't keep somebody logged in from their own settings, and
+// guesses there don't lock the log-in page.
+func TestCheckPassword_countsApart(t *testing.T) {
+	t.Parallel()
+	h, ctx := newHouse(t), context.Background()
+	u := h.signedUp()
+	var many *accounts.TooManyAttempts
+	for i := range 9 {
+		if _, err := h.Login(ctx, u.Email, "geraten und falsch", "203.0.113.1"); (i < 8) != errors.Is(err, accounts.ErrBadLogin) || (i == 8) != errors.As(err, &many) {
+			t.Fatalf("guess %d: %v", i, err)
+		}
+	}
+	if err := h.CheckPassword(ctx, u, anna.Password, "192.0.2.1"); err != nil {
+		t.Errorf("somebody logged in, meanwhile: %v", err)
+	}
+	h.clock.t = h.clock.t.Add(15 * time.Minute)
+	for i := range 9 {
+		if err := h.CheckPassword(ctx, u, "geraten und falsch", "192.0.2.1"); (i < 8) != errors.Is(err, accounts.ErrBadLogin) || (i == 8) != errors.As(err, &many) {
+			t.Fatalf("guess %d: %v", i, err)
+		}
+	}
+	if _, err := h.Login(ctx, u.Email, anna.Password, "192.0.2.1"); err != nil {
+		t.Errorf("the log-in page, meanwhile: %v", err)
+	}
+	if err := h.CheckPassword(ctx, u, anna.Password, "192.0.2.1"); !errors.As(err, &many) {
+		t.Errorf("the right one after nine: %v", err)
+	}
+}
