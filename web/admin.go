@@ -88,11 +88,12 @@ func (s *Server) adminMailRetry(w http.ResponseWriter, r *request) error {
 		if err := mail.RetryTx(ctx, tx, account, id, s.Now()); err != nil {
 			return err
 		}
-		if account == 0 {
-			return nil // nobody's log to write it to
-		}
 		actor, _ := migrations.ActorOf(ctx) // always there behind a log-in
-		return accounts.RecordTx(ctx, tx, accounts.Entry{AccountID: account, Actor: actor, Action: "mails.retried", Subject: fmt.Sprintf("mails:%d", id)})
+		e := accounts.Entry{AccountID: account, Actor: actor, Action: "mails.retried", Subject: fmt.Sprintf("mails:%d", id)}
+		if account == 0 {
+			return accounts.RecordOperatorTx(ctx, tx, e) // no clinic's log to write it to
+		}
+		return accounts.RecordTx(ctx, tx, e)
 	}); err != nil {
 		return err
 	}

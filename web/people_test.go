@@ -277,7 +277,7 @@ func TestSupport_pages(t *testing.T) {
 		t.Errorf("a new template: %d\n%s", a.status, a.body)
 	}
 	audit := d.page("/audit")
-	for _, want := range []string{"GET /appointments", "POST /templates", "Olga support", "Vom Support", "Betrieb"} {
+	for _, want := range []string{"GET /appointments", "POST /templates", "Olga support", "Vom Support", "Betrieb, Nr. " + fmt.Sprint(s.person("support@rappel.test").ID)} {
 		if !strings.Contains(audit, want) {
 			t.Errorf("the log lacks %q", want)
 		}
@@ -287,6 +287,27 @@ func TestSupport_pages(t *testing.T) {
 	}
 	if a := s.do(c, "GET", "/appointments", nil, nil); a.status != http.StatusForbidden {
 		t.Errorf("after the word was taken back: %d", a.status)
+	}
+}
+
+// TestOperators_pages: what operators do is put down to them also where it belongs to no
+// clinic, and they don't choose how they are called there.
+func TestOperators_pages(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	c := s.operator(accounts.Support)
+	id := s.insert(`INSERT INTO mails (account_id, key, kind, language, recipient, status, next_at, created_at, done_at) VALUES (0, 'x', 'known', 'de', 'anna@example.com', 'failed', $1, $1, $1) RETURNING id`, monday)
+	if a := s.do(c, "POST", fmt.Sprintf("/admin/mails/%d/retry", id), url.Values{}, nil); a.status != http.StatusSeeOther {
+		t.Fatalf("retry: %d\n%s", a.status, a.body)
+	}
+	if n := s.insert(`SELECT count(*) FROM operator_audit WHERE operator_id = $1 AND action = 'mails.retried' AND subject = $2`, s.person("support@rappel.test").ID, fmt.Sprintf("mails:%d", id)); n != 1 {
+		t.Errorf("written down %d times", n)
+	}
+	if a := s.do(c, "POST", "/profile", url.Values{"name": {"Anna Muster"}}, nil); a.status != http.StatusForbidden {
+		t.Errorf("another name: %d", a.status)
+	}
+	if a := s.do(c, "GET", "/profile", nil, nil); a.status != http.StatusOK || strings.Contains(a.body, "save-name") {
+		t.Errorf("the profile: %d, or it offers another name", a.status)
 	}
 }
 

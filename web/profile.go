@@ -15,7 +15,7 @@ import (
 func (s *Server) profileRoutes() []route {
 	return []route{
 		{"GET /profile", everybody, s.profilePage},
-		{"POST /profile", everybody, s.profileSave},
+		{"POST /profile", members, s.profileSave},
 		{"POST /profile/email", members, s.profileEmail},
 		{"POST /profile/password", everybody | roleBare, s.profilePassword},
 	}

@@ -63,6 +63,7 @@ type Audited struct {
 	ID        int64     `db:"id"`
 	At        time.Time `db:"at"`
 	ActorKind string    `db:"actor_kind"`
+	ActorID   int64     `db:"actor_id"` // number of the user or operator; 0 = of none
 	Actor     string    `db:"actor"`
 	Role      string    `db:"role"`
 	Action    string    `db:"action"`
@@ -79,7 +80,7 @@ const AuditPage = 50
 // begins. It returns up to AuditPage of them, and whether there are more.
 func AuditTx(ctx context.Context, tx *sqlx.Tx, account, before int64) (page []Audited, more bool, err error) {
 	if err := tx.SelectContext(ctx, &page,
-		`SELECT account_id, id, at, actor_kind, actor, role, action, subject, before, after, reason FROM audit
+		`SELECT account_id, id, at, actor_kind, actor_id, actor, role, action, subject, before, after, reason FROM audit
 		WHERE account_id = $1 AND ($2 = 0 OR (at, id) < (SELECT at, id FROM audit WHERE account_id = $1 AND id = $2)) ORDER BY at DESC, id DESC LIMIT $3`, account, before, AuditPage+1); err != nil {
 		return nil, false, fmt.Errorf("read audit: %w", err)
 	}
@@ -93,7 +94,7 @@ func AuditTx(ctx context.Context, tx *sqlx.Tx, account, before int64) (page []Au
 // operators may see them: without values.
 func (s *Store) Audit(ctx context.Context, account, before int64) (page []Audited, more bool, err error) {
 	if err := s.cfg.Operator.SelectContext(ctx, &page,
-		`SELECT account_id, id, at, actor_kind, actor, role, action, subject, reason FROM audit
+		`SELECT account_id, id, at, actor_kind, actor_id, actor, role, action, subject, reason FROM audit
 		WHERE (account_id = $1 OR $1 = 0 AND actor_kind = 'operator') AND ($2 = 0 OR (at, id) < (SELECT at, id FROM audit WHERE id = $2 LIMIT 1)) ORDER BY at DESC, id DESC LIMIT $3`, account, before, AuditPage+1); err != nil {
 		return nil, false, fmt.Errorf("read audit: %w", err)
 	}

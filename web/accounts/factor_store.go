@@ -53,6 +53,9 @@ func (s *Store) EnableTOTP(ctx context.Context, u User, secret, code string) (re
 			u.AccountID, u.ID, sealed, step, pq.ByteaArray(hashes))); err != nil {
 			return err
 		}
+		if err := s.ownTx(ctx, tx, u, "operators.totp_on"); err != nil {
+			return err
+		}
 		return s.tellTx(ctx, tx, u, "totp_on", nil)
 	})
 	if err != nil {
@@ -65,6 +68,9 @@ func (s *Store) EnableTOTP(ctx context.Context, u User, secret, code string) (re
 func (s *Store) DisableTOTP(ctx context.Context, u User) error {
 	return s.in(ctx, u, func(tx *sqlx.Tx) error {
 		if err := dropTOTPTx(ctx, tx, u); err != nil {
+			return err
+		}
+		if err := s.ownTx(ctx, tx, u, "operators.totp_off"); err != nil {
 			return err
 		}
 		return s.tellTx(ctx, tx, u, "totp_off", nil)
@@ -120,7 +126,10 @@ func (s *Store) ResetFactor(ctx context.Context, email string) (passkeys int64, 
 func (s *Store) RenewRecovery(ctx context.Context, u User) (recovery []string, err error) {
 	recovery, hashes := newRecovery()
 	err = s.in(ctx, u, func(tx *sqlx.Tx) error {
-		return changed(tx.ExecContext(ctx, `UPDATE `+u.table()+` SET recovery_hashes = $3 WHERE `+u.match()+` AND sealed_totp IS NOT NULL`, u.AccountID, u.ID, pq.ByteaArray(hashes)))
+		if err := changed(tx.ExecContext(ctx, `UPDATE `+u.table()+` SET recovery_hashes = $3 WHERE `+u.match()+` AND sealed_totp IS NOT NULL`, u.AccountID, u.ID, pq.ByteaArray(hashes))); err != nil {
+			return err
+		}
+		return s.ownTx(ctx, tx, u, "operators.recovery_renewed")
 	})
 	if err != nil {
 		return nil, err

@@ -65,6 +65,25 @@ func (s *Store) AddOperator(ctx context.Context, n NewOperator) (User, error) {
 	return u, nil
 }
 
+// RecordOperatorTx writes down what one of the operator's people did that belongs to no
+// account, in the transaction of what it tells about. AccountID is not used.
+func RecordOperatorTx(ctx context.Context, tx *sqlx.Tx, e Entry) error {
+	if _, err := tx.ExecContext(ctx, `INSERT INTO operator_audit (at, operator_id, actor, role, action, subject, reason) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		e.Actor.At, e.Actor.ID, e.Actor.Name, e.Actor.Role, e.Action, e.Subject, e.Reason); err != nil {
+		return fmt.Errorf("audit %s: %w", e.Action, err)
+	}
+	return nil
+}
+
+// ownTx writes down what u changed about themselves, if they are one of the operator's
+// people: what a clinic's user changes, the schema writes down.
+func (s *Store) ownTx(ctx context.Context, tx *sqlx.Tx, u User, action string) error {
+	if !u.Operator() {
+		return nil
+	}
+	return RecordOperatorTx(ctx, tx, Entry{Actor: operatorActor(u, s.now()), Action: action, Subject: fmt.Sprintf("operators:%d", u.ID)})
+}
+
 // operatorAuditTx writes down what was done to one of the operator's people, at the
 // command line.
 func (s *Store) operatorAuditTx(ctx context.Context, tx *sqlx.Tx, action string, u User) error {

@@ -172,17 +172,21 @@ func (s *Store) ChangePassword(ctx context.Context, u User, session int64, old, 
 		if err := setHashTx(ctx, tx, u, hash); err != nil {
 			return err
 		}
+		if err := s.ownTx(ctx, tx, u, "operators.password"); err != nil {
+			return err
+		}
 		return endOthersTx(ctx, tx, u, session)
 	})
 }
 
-// SetName changes what u is called.
+// SetName changes what a clinic's user is called. The operator's people keep the name they
+// were added with, by which clinics know who was there; for them it is ErrNotFound.
 func (s *Store) SetName(ctx context.Context, u User, name string) error {
 	if len([]rune(name)) > 200 {
 		return &FieldError{"name", "too_long"}
 	}
 	return s.in(ctx, u, func(tx *sqlx.Tx) error {
-		return changed(tx.ExecContext(ctx, `UPDATE `+u.table()+` SET name = $3 WHERE `+u.match(), u.AccountID, u.ID, name))
+		return changed(tx.ExecContext(ctx, `UPDATE users SET name = $3 WHERE account_id = $1 AND id = $2`, u.AccountID, u.ID, name))
 	})
 }
 

@@ -6,6 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/pquerna/otp/totp"
+
 	"rappel/web/accounts"
 )
 
@@ -160,5 +163,46 @@ func TestCheckPassword_countsApart(t *testing.T) {
 	}
 	if err := h.CheckPassword(ctx, u, anna.Password, "192.0.2.1"); !errors.As(err, &many) {
 		t.Errorf("the right one after nine: %v", err)
+	}
+}
+
+// What the operator's people change about themselves is written down, and their name isn't
+// theirs to change.
+func TestOperators_ownChanges(t *testing.T) {
+	t.Parallel()
+	h, ctx := newHouse(t), context.Background()
+	op, err := h.AddOperator(ctx, accounts.NewOperator{Email: "olga@example.com", Name: "Olga", Role: accounts.Support, Password: "ein langes Wort"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := accounts.NewTOTP(op.Email)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, err := totp.GenerateCode(k.Secret(), h.clock.t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.EnableTOTP(ctx, op, k.Secret(), code); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.RenewRecovery(ctx, op); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.ChangePassword(ctx, op, 0, "ein langes Wort", "ein neues langes Wort", "c"); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.DisableTOTP(ctx, op); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.SetName(ctx, op, "Anna Muster"); !errors.Is(err, accounts.ErrNotFound) {
+		t.Errorf("another name: %v", err)
+	}
+	var got []string
+	if err := h.db.Select(&got, `SELECT concat_ws(' ', action, actor, role) FROM operator_audit WHERE operator_id = $1 AND subject = 'operators:' || $1 ORDER BY id`, op.ID); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"operators.totp_on Olga support", "operators.recovery_renewed Olga support", "operators.password Olga support", "operators.totp_off Olga support"}, got); diff != "" {
+		t.Error(diff)
 	}
 }
