@@ -61,7 +61,7 @@ func (s *Server) fail(w http.ResponseWriter, r *request, err error) {
 	case ctx.Err() != nil:
 		return // the browser has left; nobody reads an answer
 	default:
-		s.Log.ErrorContext(ctx, "page failed", slog.String("path", r.URL.Path), slog.Int64("account_id", r.Account.ID), slog.Any("err", err))
+		s.Log.ErrorContext(ctx, "page failed", slog.String("route", r.Pattern), slog.Int64("account_id", r.Account.ID), slog.Any("err", err))
 		p = &problem{http.StatusInternalServerError, "internal", err}
 	}
 	if r.fragment() {

@@ -182,6 +182,46 @@ func TestSecondFactor_pages(t *testing.T) {
 	}
 }
 
+// TestSessions_nobodys: what lies in a session before anybody is logged in with it is gone
+// after ten minutes; once somebody is, it stays.
+func TestSessions_nobodys(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.clinic("Praxis am See") // whose session stays
+	lasting := func() string {
+		t.Helper()
+		var spans []string
+		if err := s.owner.Select(&spans, `SELECT CASE WHEN expiry < now() + interval '11 minutes' THEN 'minutes' ELSE 'days' END FROM sessions ORDER BY 1 DESC`); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(spans, " ")
+	}
+	c := s.stranger()
+	s.exec(`UPDATE users SET sealed_totp = '\x00'`)
+	if a := s.do(c, "POST", "/login", url.Values{"email": {"praxis.am.see@example.com"}, "password": {password}}, nil); a.header.Get("Location") != "/login/code" {
+		t.Fatalf("the password: %d to %q", a.status, a.header.Get("Location"))
+	}
+	if got := lasting(); got != "minutes days" {
+		t.Errorf("half a log-in beside a whole one: %s", got)
+	}
+	s.exec(`UPDATE users SET sealed_totp = NULL`)
+	if a := s.do(c, "POST", "/login", url.Values{"email": {"praxis.am.see@example.com"}, "password": {password}}, nil); a.header.Get("Location") != "/" {
+		t.Fatalf("log-in: %d to %q", a.status, a.header.Get("Location"))
+	}
+	if got := lasting(); got != "days days" {
+		t.Errorf("two whole ones: %s", got)
+	}
+	for i := range 41 {
+		a := s.do(s.stranger(), "POST", "/login/passkey/begin", url.Values{}, nil)
+		if want := map[bool]int{true: http.StatusOK, false: http.StatusTooManyRequests}[i < 40]; a.status != want {
+			t.Fatalf("challenge %d: %d\n%s", i, a.status, a.body)
+		}
+	}
+	if got := lasting(); strings.Count(got, "minutes") != 40 {
+		t.Errorf("of forty challenges: %s", got)
+	}
+}
+
 // TestSessions_pages: what is ended elsewhere is over at the next request.
 func TestSessions_pages(t *testing.T) {
 	t.Parallel()
@@ -281,6 +321,10 @@ func TestSupport_pages(t *testing.T) {
 		if !strings.Contains(audit, want) {
 			t.Errorf("the log lacks %q", want)
 		}
+	}
+	s.do(c, "GET", "/confirm/geheimgeheim", nil, nil)
+	if audit := d.page("/audit"); strings.Contains(audit, "geheimgeheim") || !strings.Contains(audit, "GET /confirm/{token}") {
+		t.Error("a link's token lies in the log")
 	}
 	if a := d.post("/settings/support/revoke", url.Values{}); a.status != http.StatusSeeOther {
 		t.Fatal(a.status)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -132,20 +133,29 @@ func (r *request) binding() string {
 	return b
 }
 
-// client is what the log-in limit counts: the remote IP, or behind a proxy on this
-// machine the last address it forwarded for.
+// client is what limits count: the remote IP, or behind a proxy on this machine the last
+// address it forwarded for. Of IPv6 it is the /64, all of which one customer of a provider
+// has to choose addresses from (RFC 6177).
 func (r *request) client() string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		return r.RemoteAddr
 	}
-	if ip := net.ParseIP(host); ip != nil && ip.IsLoopback() {
+	ip, err := netip.ParseAddr(host)
+	if err != nil {
+		return host
+	}
+	if ip.Unmap().IsLoopback() {
 		parts := strings.Split(r.Header.Get("X-Forwarded-For"), ",")
-		if last := strings.TrimSpace(parts[len(parts)-1]); net.ParseIP(last) != nil {
-			return last
+		if last, err := netip.ParseAddr(strings.TrimSpace(parts[len(parts)-1])); err == nil {
+			ip = last
 		}
 	}
-	return host
+	ip = ip.Unmap().WithZone("")
+	if ip.Is4() {
+		return ip.String()
+	}
+	return netip.PrefixFrom(ip, 64).Masked().Addr().String()
 }
 
 // see answers a successful POST: back to a page of ours, with words for the top.
@@ -159,6 +169,7 @@ func (r *request) see(w http.ResponseWriter, path, flashKey string, pairs ...any
 
 // flash keeps words for the next page, as good, warn or bad news.
 func (r *request) flash(mood, key string, pairs ...any) {
+	r.brief()
 	r.s.sessions.Put(r.Context(), "flash_mood", mood)
 	r.s.sessions.Put(r.Context(), "flash", r.say(key, pairs...))
 }

@@ -1,10 +1,13 @@
 package web
 
 import (
+	"errors"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 )
 
 // What no column can hold is left out of searches and refused in forms, and so is what
@@ -27,5 +30,42 @@ func TestForms_Unreadable(t *testing.T) {
 		if a := d.do(tt.method, tt.path, tt.form, nil); a.status != tt.want {
 			t.Errorf("%s: %d, want %d", name, a.status, tt.want)
 		}
+	}
+}
+
+// One client is one address of IPv4, however written, or one /64 of IPv6.
+func TestRequest_client(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ remote, forwarded, want string }{
+		{"192.0.2.7:4711", "", "192.0.2.7"},
+		{"192.0.2.7:4711", "198.51.100.1", "192.0.2.7"},
+		{"[::ffff:192.0.2.7]:4711", "", "192.0.2.7"},
+		{"[2001:db8:1:2:aaaa::1]:4711", "", "2001:db8:1:2::"},
+		{"[2001:db8:1:2:bbbb::9]:4711", "", "2001:db8:1:2::"},
+		{"[2001:db8:1:3::9]:4711", "", "2001:db8:1:3::"},
+		{"[fe80::1%eth0]:4711", "", "fe80::"},
+		{"127.0.0.1:4711", "203.0.113.5, 198.51.100.1", "198.51.100.1"},
+		{"[::ffff:127.0.0.1]:4711", "::ffff:198.51.100.1", "198.51.100.1"},
+		{"[::1]:4711", "2001:db8:1:2:cccc::1", "2001:db8:1:2::"},
+		{"127.0.0.1:4711", "no address", "127.0.0.1"},
+		{"pipe", "", "pipe"},
+	} {
+		r := &request{Request: &http.Request{RemoteAddr: tt.remote, Header: http.Header{"X-Forwarded-For": {tt.forwarded}}}}
+		if got := r.client(); got != tt.want {
+			t.Errorf("%s for %q = %q, want %q", tt.remote, tt.forwarded, got, tt.want)
+		}
+	}
+}
+
+// What fails is logged by its route: an address can be a one-time secret.
+func TestFail_logsNoToken(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	hr := httptest.NewRequest("POST", "/reset/geheimgeheim", nil)
+	hr.Pattern = "POST /reset/{token}"
+	hr.Header.Set("X-Fragment", "1")
+	s.server.fail(httptest.NewRecorder(), &request{Request: hr, s: s.server, Loc: time.UTC, Lang: "de"}, errors.New("broken"))
+	if log := s.logs.String(); strings.Contains(log, "geheimgeheim") || !strings.Contains(log, "/reset/{token}") {
+		t.Errorf("logged %s", log)
 	}
 }

@@ -252,10 +252,15 @@ func (s *Server) passkeyRemove(w http.ResponseWriter, r *request) error {
 }
 
 func (s *Server) passkeyLoginBegin(w http.ResponseWriter, r *request) error {
-	options, state, err := s.Accounts.BeginPasskeyLogin()
+	options, state, err := s.Accounts.BeginPasskeyLogin(r.Context(), r.client())
+	var many *accounts.TooManyAttempts
+	if errors.As(err, &many) {
+		return asJSON(w, http.StatusTooManyRequests, map[string]string{"problem": r.tooMany(many)})
+	}
 	if err != nil {
 		return s.refusedKey(w, r, err)
 	}
+	r.brief()
 	s.sessions.Put(r.Context(), "passkey", state)
 	return asJSON(w, http.StatusOK, options)
 }

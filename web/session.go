@@ -58,6 +58,7 @@ func (s *Server) login(w http.ResponseWriter, r *request) error {
 			return err
 		}
 		s.forget(r)
+		s.sessions.SetDeadline(r.Context(), time.Now().Add(halfFor).UTC())
 		s.sessions.Put(r.Context(), "half_account", u.AccountID)
 		s.sessions.Put(r.Context(), "half_email", u.Email)
 		s.sessions.Put(r.Context(), "half_mark", u.PasswordMark())
@@ -74,8 +75,18 @@ func (r *request) tooMany(many *accounts.TooManyAttempts) string {
 	return r.say("login.too_many", "Time", many.RetryAt.Local().Format("15:04"))
 }
 
-// halfFor is how long a right password waits for the second factor.
+// halfFor is how long a right password waits for the second factor, and how long a session
+// lasts that is nobody's yet.
 const halfFor = 10 * time.Minute
+
+// brief lets the session end soon while nobody is logged in with it; whoever logs in gets a
+// new token and the whole time. The end is reckoned by the system's clock, as the sessions'
+// library and the browser do with every other.
+func (r *request) brief() {
+	if r.User.ID == 0 {
+		r.s.sessions.SetDeadline(r.Context(), time.Now().Add(halfFor).UTC())
+	}
+}
 
 // half is who has shown the password and not yet the second factor. With another password
 // since then it is nobody.
@@ -242,6 +253,14 @@ func (r *request) identify() error {
 	return nil
 }
 
+// what is asked for, as it may be written down: one-time tokens are left out.
+func (r *request) what() string {
+	if r.PathValue("token") != "" {
+		return r.Pattern
+	}
+	return r.Method + " " + r.URL.Path
+}
+
 // within takes an owner to the sub-account they went into, and support to the clinic that
 // let it in. Where that is no longer so, they are back where they came from.
 func (r *request) within() error {
@@ -256,7 +275,7 @@ func (r *request) within() error {
 	case roleOwner:
 		a, err = s.Accounts.Below(ctx, r.User.AccountID, id)
 	case roleSupport:
-		if a, err = s.Accounts.Enter(ctx, r.User, id, "support.request", r.Method+" "+r.URL.Path); err == nil {
+		if a, err = s.Accounts.Enter(ctx, r.User, id, "support.request", r.what()); err == nil {
 			r.role |= roleActing
 		}
 	}

@@ -15,6 +15,40 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
+// A challenge is good for challengeFor, and one client may ask for maxChallenges of them in
+// failureWindow without being logged in: each is a row that is kept.
+const (
+	challengeFor  = 5 * time.Minute
+	maxChallenges = 40
+)
+
+// ceremony is what lies in the browser's session between the two halves of a ceremony.
+type ceremony struct {
+	webauthn.SessionData
+	Until time.Time
+}
+
+// ceremonyState writes down what was begun.
+func (s *Store) ceremonyState(d *webauthn.SessionData) ([]byte, error) {
+	state, err := json.Marshal(ceremony{*d, s.now().Add(challengeFor)})
+	if err != nil {
+		return nil, fmt.Errorf("keep challenge: %w", err)
+	}
+	return state, nil
+}
+
+// begun reads what ceremonyState wrote; ErrPasskey if there is nothing, or it is too old.
+func (s *Store) begun(state []byte) (webauthn.SessionData, error) {
+	var c ceremony
+	if err := json.Unmarshal(state, &c); err != nil {
+		return c.SessionData, fmt.Errorf("%w: nothing was begun", ErrPasskey)
+	}
+	if !s.now().Before(c.Until) {
+		return c.SessionData, fmt.Errorf("%w: it was begun too long ago", ErrPasskey)
+	}
+	return c.SessionData, nil
+}
+
 // newKeys makes the relying party passkeys are bound to: the host of the web. An address
 // in numbers is none; on this machine the same pages are reached as localhost. Elsewhere
 // there are no passkeys then, which is nil.
@@ -113,7 +147,7 @@ func (s *Store) BeginPasskey(ctx context.Context, u User) (options any, state []
 	if err != nil {
 		return nil, nil, fmt.Errorf("begin passkey: %w", err)
 	}
-	state, err = json.Marshal(session)
+	state, err = s.ceremonyState(session)
 	return creation, state, err
 }
 
@@ -127,9 +161,9 @@ func (s *Store) AddPasskey(ctx context.Context, u User, name string, state []byt
 	if err != nil {
 		return err
 	}
-	var session webauthn.SessionData
-	if err := json.Unmarshal(state, &session); err != nil {
-		return fmt.Errorf("%w: nothing was begun", ErrPasskey)
+	session, err := s.begun(state)
+	if err != nil {
+		return err
 	}
 	c, err := s.keys.FinishRegistration(h, session, r)
 	if err != nil {
@@ -156,16 +190,20 @@ func (s *Store) RemovePasskey(ctx context.Context, u User, id int64) error {
 	})
 }
 
-// BeginPasskeyLogin starts a log-in by passkey, of whoever it will turn out to be.
-func (s *Store) BeginPasskeyLogin() (options any, state []byte, err error) {
+// BeginPasskeyLogin starts a log-in by passkey, of whoever it will turn out to be. A client
+// that begins too many gets a *TooManyAttempts.
+func (s *Store) BeginPasskeyLogin(ctx context.Context, client string) (options any, state []byte, err error) {
 	if s.keys == nil {
 		return nil, nil, errNoHost
+	}
+	if err := s.countAttempt(ctx, s.bucket("challenge", client), maxChallenges, s.now()); err != nil {
+		return nil, nil, err
 	}
 	assertion, session, err := s.keys.BeginDiscoverableLogin(webauthn.WithUserVerification(protocol.VerificationRequired))
 	if err != nil {
 		return nil, nil, fmt.Errorf("begin passkey log-in: %w", err)
 	}
-	state, err = json.Marshal(session)
+	state, err = s.ceremonyState(session)
 	return assertion, state, err
 }
 
@@ -178,9 +216,9 @@ func (s *Store) PasskeyLogin(ctx context.Context, state []byte, r *http.Request,
 	if err := s.countAttempt(ctx, s.bucket("client", client), maxFailuresPerClient, s.now()); err != nil {
 		return User{}, err
 	}
-	var session webauthn.SessionData
-	if err := json.Unmarshal(state, &session); err != nil {
-		return User{}, fmt.Errorf("%w: nothing was begun", ErrPasskey)
+	session, err := s.begun(state)
+	if err != nil {
+		return User{}, err
 	}
 	var found holder
 	_, c, err := s.keys.FinishPasskeyLogin(func(rawID, handle []byte) (webauthn.User, error) {

@@ -3,6 +3,8 @@ package accounts_test
 import (
 	"context"
 	"errors"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -204,5 +206,35 @@ func TestOperators_ownChanges(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"operators.totp_on Olga support", "operators.recovery_renewed Olga support", "operators.password Olga support", "operators.totp_off Olga support"}, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// A challenge is good for five minutes, and a client gets only so many.
+func TestPasskeyLogin_limits(t *testing.T) {
+	t.Parallel()
+	h, ctx := newHouse(t), context.Background()
+	_, state, err := h.BeginPasskeyLogin(ctx, "192.0.2.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for after, tooLate := range map[time.Duration]bool{5*time.Minute - 1: false, 5 * time.Minute: true} {
+		h.clock.t = monday.Add(after)
+		_, err := h.PasskeyLogin(ctx, state, httptest.NewRequest("POST", "/", strings.NewReader("{}")), "192.0.2.1")
+		if !errors.Is(err, accounts.ErrPasskey) || strings.Contains(err.Error(), "too long ago") != tooLate {
+			t.Errorf("after %v: %v", after, err)
+		}
+	}
+	h.clock.t = monday
+	for range 39 {
+		if _, _, err := h.BeginPasskeyLogin(ctx, "192.0.2.1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var many *accounts.TooManyAttempts
+	if _, _, err := h.BeginPasskeyLogin(ctx, "192.0.2.1"); !errors.As(err, &many) {
+		t.Errorf("the 41st: %v", err)
+	}
+	if _, _, err := h.BeginPasskeyLogin(ctx, "198.51.100.7"); err != nil {
+		t.Errorf("another client: %v", err)
 	}
 }
