@@ -125,7 +125,7 @@ func TestSignUp_ownTerms(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, token := h.last("confirm")
-	if _, err := h.Confirm(ctx, token); err != nil {
+	if _, err := h.Confirm(ctx, token, anna.Password, "192.0.2.1"); err != nil {
 		t.Fatal(err)
 	}
 	var got string
