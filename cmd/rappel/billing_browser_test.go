@@ -28,6 +28,7 @@ func TestFirstInvoice(t *testing.T) {
 	b.click("a[data-mail]")
 	b.untilText("Praxis am Rigi")
 	b.open(eval[string](b, `document.querySelector("#link").getAttribute("href")`))
+	b.fill("#password", "ein langes Wort")
 	b.click("#confirm")
 	b.untilText("Willkommen bei Rappel")
 	b.until("the gift of ten texts", true, func() bool {
