@@ -410,6 +410,9 @@ func (v *view) LineWords(l billing.Line) string {
 	case billing.LineRecurring:
 		return say("billing.line.recurring."+string(l.Interval), "Count", int(l.Quantity))
 	case billing.LineProration:
+		if l.Quantity == 0 { // the rest of a period that ends early
+			return say("billing.line.unused", "Before", l.Before)
+		}
 		return say("billing.line.proration", "Before", l.Before, "After", l.Quantity)
 	}
 	return l.Text

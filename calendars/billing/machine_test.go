@@ -67,6 +67,9 @@ func TestService_P6_P11_P13(t *testing.T) {
 				said = append(said, cmd)
 				q.After.ID = got.Subscription.ID
 				q.After.GrantedFor, q.After.Version = got.Subscription.GrantedFor, got.Subscription.Version
+				if c.Kind == Suspend { // a preview asks nobody's name
+					q.After.SuspendedBy = cmd.Actor
+				}
 				if diff := cmp.Diff(q.After, got.Subscription); diff != "" {
 					t.Fatalf("subscription (-previewed +done):\n%s", diff)
 				}
