@@ -13,9 +13,9 @@ SHELL := /bin/bash
 
 export CGO_ENABLED ?= 1
 
-# The Graph SDK needs about 4 GB for one compiler process; two of them and the
-# linker fit into 16 GB, more may not.
-GOFLAGS_TEST := -race -timeout 40m
+# One package at a time: the Graph SDK needs about 4 GB for one compiler process, and the
+# race detector makes up to 12 GB of the tests of the web or of the whole program.
+GOFLAGS_TEST := -race -timeout 60m -p 1
 
 help:
 	@sed -n '2,8s/^# *//p' Makefile
