@@ -16,7 +16,7 @@ import (
 )
 
 // patience bounds a wait for something that must come; it is no measure of speed.
-const patience = 2 * time.Minute
+const patience = 10 * time.Minute
 
 // browser is a real Chromium with one tab.
 type browser struct {
