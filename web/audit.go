@@ -16,13 +16,42 @@ import (
 )
 
 // auditRoutes are who changed what: for the owner with how it was and is, for operators
-// without.
-func (s *Server) auditRoutes() []route {
-	return []route{
-		{"GET /audit", owners, s.auditPage},
-		{"GET /admin/audit", operators, s.adminAudit},
+// without. What is about the operator's own people and business is for the billing admin.
+//
+// Ids for browser tests: #csv, #xlsx, a[data-log].
+func (s *Server) auditRoutes() (all []route) {
+	for _, l := range []struct {
+		path string
+		who  access
+		log  auditLog
+	}{
+		{"/audit", owners, auditLog{s.auditPage, s.ownAudit}},
+		{"/admin/audit", operators, auditLog{s.adminAudit, s.accountsAudit}},
+		{"/admin/audit/operators", roleBillingAdmin, auditLog{s.operatorAudit, s.operatorsAudit}},
+	} {
+		all = append(all, route{"GET " + l.path, l.who, l.log.page},
+			route{"GET " + l.path + "/export.csv", l.who, func(w http.ResponseWriter, r *request) error {
+				return r.auditExport(newCSVSheet(w, r.fileName("audit", "csv")), l.log.read)
+			}},
+			route{"GET " + l.path + "/export.xlsx", l.who, func(w http.ResponseWriter, r *request) error {
+				out, err := newXLSXSheet(w, r.fileName("audit", "xlsx"))
+				if err != nil {
+					return err
+				}
+				return r.auditExport(out, l.log.read)
+			}})
 	}
+	return all
 }
+
+// auditLog is a log: its page, and its entries older than one (0 = from the newest), a page
+// of them at a time.
+type auditLog struct {
+	page func(w http.ResponseWriter, r *request) error
+	read auditReader
+}
+
+type auditReader func(r *request, before int64) (page []accounts.Audited, more bool, err error)
 
 // auditView is one entry in words.
 type auditView struct {
@@ -37,7 +66,10 @@ type auditData struct {
 	Entries  []auditView
 	Older    string // address of the page before, "" = there is none
 	Operator bool
+	Own      bool   // of the operator's own people, not of accounts
 	Account  string // number asked for, as typed
+	Export   string // address of the files, up to their ending
+	Filter   string // of the files
 }
 
 // auditWords fit the actions that have words of their own; others are put together of the
@@ -61,38 +93,112 @@ func (v *view) AuditField(column string) string {
 	return column
 }
 
-func (s *Server) auditPage(w http.ResponseWriter, r *request) error {
-	before := auditCursor(r)
-	var page []accounts.Audited
-	var more bool
-	if err := r.tx(func(ctx context.Context, tx *sqlx.Tx) (err error) {
+// ownAudit reads the log of the owner's account.
+func (s *Server) ownAudit(r *request, before int64) (page []accounts.Audited, more bool, err error) {
+	err = r.tx(func(ctx context.Context, tx *sqlx.Tx) (err error) {
 		page, more, err = accounts.AuditTx(ctx, tx, r.Account.ID, before)
 		return err
-	}); err != nil {
+	})
+	return page, more, err
+}
+
+func (s *Server) auditPage(w http.ResponseWriter, r *request) error {
+	page, more, err := s.ownAudit(r, auditCursor(r))
+	if err != nil {
 		return err
 	}
-	d := auditData{Entries: auditViews(page)}
+	d := auditData{Entries: auditViews(page), Export: "/audit/export"}
 	if more {
 		d.Older = fmt.Sprintf("/audit?before=%d", page[len(page)-1].ID)
 	}
 	return r.page(w, "audit.html", "audit", d)
 }
 
-func (s *Server) adminAudit(w http.ResponseWriter, r *request) error {
-	d := auditData{Operator: true, Account: strings.TrimSpace(r.FormValue("account"))}
-	account, err := strconv.ParseInt(d.Account, 10, 64)
+// auditAccount is the account that is asked for; 0 = none in particular: what operators did.
+func auditAccount(r *request) int64 {
+	account, err := strconv.ParseInt(strings.TrimSpace(r.FormValue("account")), 10, 64)
 	if err != nil || account < 0 {
-		account = 0 // of no account in particular: what operators did
+		return 0
 	}
-	page, more, err := s.Accounts.Audit(r.Context(), account, auditCursor(r))
+	return account
+}
+
+// accountsAudit reads the log of accounts, as operators may see it.
+func (s *Server) accountsAudit(r *request, before int64) (page []accounts.Audited, more bool, err error) {
+	return s.Accounts.Audit(r.Context(), auditAccount(r), before)
+}
+
+func (s *Server) adminAudit(w http.ResponseWriter, r *request) error {
+	page, more, err := s.accountsAudit(r, auditCursor(r))
 	if err != nil {
 		return err
 	}
-	d.Entries = auditViews(page)
+	account := auditAccount(r)
+	d := auditData{Entries: auditViews(page), Operator: true, Account: strings.TrimSpace(r.FormValue("account")), Export: "/admin/audit/export"}
+	if account != 0 {
+		d.Filter = fmt.Sprintf("?account=%d", account)
+	}
 	if more {
 		d.Older = fmt.Sprintf("/admin/audit?account=%d&before=%d", account, page[len(page)-1].ID)
 	}
 	return r.page(w, "audit.html", "admin-audit", d)
+}
+
+// operatorsAudit reads the log of the operator's own people.
+func (s *Server) operatorsAudit(r *request, before int64) (page []accounts.Audited, more bool, err error) {
+	return s.Accounts.OperatorAudit(r.Context(), before)
+}
+
+func (s *Server) operatorAudit(w http.ResponseWriter, r *request) error {
+	page, more, err := s.operatorsAudit(r, auditCursor(r))
+	if err != nil {
+		return err
+	}
+	d := auditData{Entries: auditViews(page), Operator: true, Own: true, Export: "/admin/audit/operators/export"}
+	if more {
+		d.Older = fmt.Sprintf("/admin/audit/operators?before=%d", page[len(page)-1].ID)
+	}
+	return r.page(w, "audit.html", "admin-audit", d)
+}
+
+// auditColumns are those of an exported log, by their words.
+var auditColumns = []string{"when", "who", "number", "role", "what", "subject", "account", "why", "values"}
+
+// auditExport writes a whole log, page by page.
+func (r *request) auditExport(out sheet, read auditReader) error {
+	defer out.Abandon()
+	if err := out.Row(r.head("audit.", auditColumns)...); err != nil {
+		return err
+	}
+	words := &view{s: r.s, Lang: r.Lang}
+	for before, more := int64(0), true; more; {
+		var page []accounts.Audited
+		var err error
+		if page, more, err = read(r, before); err != nil {
+			return err
+		}
+		for _, e := range auditViews(page) {
+			role, number, account := e.Role, "", ""
+			if role != "" {
+				role = r.say("role." + role)
+			}
+			if e.ActorID != 0 {
+				number = strconv.FormatInt(e.ActorID, 10)
+			}
+			if e.AccountID != 0 {
+				account = strconv.FormatInt(e.AccountID, 10)
+			}
+			var values []string
+			for _, c := range e.Changes {
+				values = append(values, words.AuditField(c.Field)+": "+c.Was+" → "+c.Is)
+			}
+			if err := out.Row(e.At.In(r.Loc), e.Actor, number, role, words.AuditAction(e.Audited), e.Subject, account, e.Reason, strings.Join(values, "; ")); err != nil {
+				return err
+			}
+			before = e.ID
+		}
+	}
+	return out.Close()
 }
 
 // auditCursor is the entry the page ends before; 0 = the newest.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -352,6 +353,49 @@ func TestOperators_pages(t *testing.T) {
 	}
 	if a := s.do(c, "GET", "/profile", nil, nil); a.status != http.StatusOK || strings.Contains(a.body, "save-name") {
 		t.Errorf("the profile: %d, or it offers another name", a.status)
+	}
+}
+
+// TestOperatorAudit: the billing admin reads what the operator's people did that belongs to
+// no clinic, on the page and in both files; the others don't, and a clinic's log isn't in it.
+func TestOperatorAudit(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	d := s.clinic("Praxis am See")
+	s.exec(`INSERT INTO operator_audit (at, operator_id, actor, role, action, subject, before, after, reason) VALUES ($1, 7, 'Otto', 'billing_admin', 'billing.tax', 'tax_rates', '{"rate":"8.1"}', '{"rate":"8.2"}', '=neues Gesetz')`, monday.Add(-time.Hour))
+	admin, support := s.operator(accounts.BillingAdmin), s.operator(accounts.Support)
+	if a := s.do(support, "POST", fmt.Sprintf("/admin/support/%d/ask", d.ID), url.Values{"reason": {"Anruf"}}, nil); a.status != http.StatusSeeOther {
+		t.Fatalf("ask: %d", a.status)
+	}
+	page := s.do(admin, "GET", "/admin/audit/operators", nil, nil).body
+	for _, want := range []string{"Person des Betriebs hinzugefügt", "Angemeldet", "Olga support", "Betrieb, Nr. " + fmt.Sprint(s.person("support@rappel.test").ID), "Neuer Steuersatz", "=neues Gesetz", "8.2", `id="csv"`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	if strings.Contains(page, "Support bittet") || !strings.Contains(s.do(admin, "GET", "/admin/audit", nil, nil).body, "Support bittet") {
+		t.Error("what belongs to a clinic is not in the log of the clinics, or in the other")
+	}
+	file := s.do(admin, "GET", "/admin/audit/operators/export.csv", nil, nil).body
+	if n := strings.Count(file, "\r\n"); n != 1+5 { // the tax rate, two who were added and logged in
+		t.Errorf("%d lines\n%s", n, file)
+	}
+	if !strings.Contains(file, "Betrieb: Abrechnung,Abrechnung: Neuer Steuersatz,tax_rates,,'=neues Gesetz,rate: 8.1 → 8.2") {
+		t.Errorf("the file:\n%s", file)
+	}
+	if file := s.do(support, "GET", fmt.Sprintf("/admin/audit/export.csv?account=%d", d.ID), nil, nil).body; !strings.Contains(file, "Support bittet um Zugang") || strings.Contains(file, "Angemeldet") {
+		t.Errorf("the clinics' file:\n%s", file)
+	}
+	if a := s.do(support, "GET", "/admin/audit", nil, nil); strings.Contains(a.body, "/admin/audit/operators") {
+		t.Error("support is led where it may not go")
+	}
+	// Longer than a page: the older ones follow, and the file has all of them.
+	s.exec(`INSERT INTO operator_audit (at, operator_id, actor, role, action) SELECT CAST($1 AS timestamptz) - n * interval '1 minute', 7, 'Otto', 'billing_admin', 'operators.logged_in' FROM generate_series(100, 220) AS n`, monday)
+	if m := regexp.MustCompile(`href="(/admin/audit/operators\?before=\d+)"`).FindStringSubmatch(s.do(admin, "GET", "/admin/audit/operators", nil, nil).body); m == nil || strings.Contains(s.do(admin, "GET", m[1], nil, nil).body, "Neuer Steuersatz") {
+		t.Errorf("older: %v", m)
+	}
+	if n := strings.Count(s.do(admin, "GET", "/admin/audit/operators/export.csv", nil, nil).body, "\r\n"); n != 1+5+121 {
+		t.Errorf("%d lines of a long log", n)
 	}
 }
 

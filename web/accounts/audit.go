@@ -103,3 +103,18 @@ func (s *Store) Audit(ctx context.Context, account, before int64) (page []Audite
 	}
 	return page, false, nil
 }
+
+// OperatorAudit reads what the operator's people did that belongs to no account, or what
+// was done to them, before (older than) an id, the newest first; 0 begins. There is no
+// clinic's value among it, so the values are there.
+func (s *Store) OperatorAudit(ctx context.Context, before int64) (page []Audited, more bool, err error) {
+	if err := s.cfg.Operator.SelectContext(ctx, &page,
+		`SELECT 0 AS account_id, id, at, CASE operator_id WHEN 0 THEN 'system' ELSE 'operator' END AS actor_kind, operator_id AS actor_id, actor, role, action, subject, before, after, reason FROM operator_audit
+		WHERE $1 = 0 OR (at, id) < (SELECT at, id FROM operator_audit WHERE id = $1) ORDER BY at DESC, id DESC LIMIT $2`, before, AuditPage+1); err != nil {
+		return nil, false, fmt.Errorf("read operators' audit: %w", err)
+	}
+	if len(page) > AuditPage {
+		return page[:AuditPage], true, nil
+	}
+	return page, false, nil
+}

@@ -784,9 +784,17 @@ func TestOperators(t *testing.T) {
 	if err := h.RemoveOperator(ctx, "olga@example.com"); !errors.Is(err, accounts.ErrNotFound) {
 		t.Errorf("once more: %v", err)
 	}
-	var n int
-	if err := h.db.Get(&n, `SELECT count(*) FROM operator_audit`); err != nil || n != 3 {
-		t.Errorf("%d entries, %v; want added, reset, removed", n, err)
+	all, more, err := h.OperatorAudit(ctx, 0)
+	if err != nil || more || len(all) != 3 {
+		t.Fatalf("%d entries, %t, %v; want added, reset, removed", len(all), more, err)
+	}
+	for i, want := range []string{"operators.removed", "operators.reset", "operators.added"} {
+		if all[i].Action != want || all[i].ActorKind != "system" {
+			t.Errorf("entry %d: %s by %s, want %s by the system", i, all[i].Action, all[i].ActorKind, want)
+		}
+	}
+	if older, _, err := h.OperatorAudit(ctx, all[1].ID); err != nil || len(older) != 1 || older[0].ID != all[2].ID {
+		t.Errorf("before the second: %v, %v", older, err)
 	}
 }
 

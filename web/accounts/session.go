@@ -36,17 +36,21 @@ func (u User) sessions() (table, match string) {
 	return "user_sessions", "account_id = $1 AND user_id = $2"
 }
 
-// Begin writes down that u is logged in and returns the session's number.
+// Begin writes down that u is logged in and returns the session's number. That one of the
+// operator's people is stands in their log for good: their session's row goes.
 func (s *Store) Begin(ctx context.Context, u User, at Session) (id int64, err error) {
 	now := s.now()
-	query := `INSERT INTO user_sessions (account_id, user_id, method, agent, place, created_at, seen_at) VALUES ($1, $2, $3, $4, $5, $6, $6) RETURNING id`
-	if u.AccountID == 0 {
-		query = `INSERT INTO operator_sessions (operator_id, method, agent, place, created_at, seen_at) SELECT $2, $3, $4, $5, $6, $6 WHERE CAST($1 AS bigint) = 0 RETURNING id`
-	}
-	if err := s.db.GetContext(ctx, &id, query, u.AccountID, u.ID, at.Method, at.Agent, at.Place, now); err != nil {
-		return 0, fmt.Errorf("begin session: %w", err)
-	}
-	return id, nil
+	err = s.in(ctx, u, func(tx *sqlx.Tx) error {
+		query := `INSERT INTO user_sessions (account_id, user_id, method, agent, place, created_at, seen_at) VALUES ($1, $2, $3, $4, $5, $6, $6) RETURNING id`
+		if u.Operator() {
+			query = `INSERT INTO operator_sessions (operator_id, method, agent, place, created_at, seen_at) SELECT $2, $3, $4, $5, $6, $6 WHERE CAST($1 AS bigint) = 0 RETURNING id`
+		}
+		if err := tx.GetContext(ctx, &id, query, u.AccountID, u.ID, at.Method, at.Agent, at.Place, now); err != nil {
+			return fmt.Errorf("begin session: %w", err)
+		}
+		return s.ownTx(ctx, tx, u, "operators.logged_in")
+	})
+	return id, err
 }
 
 // Whose is what a browser's session says: who is logged in, by which session.
