@@ -196,3 +196,18 @@ func takeStep(ctx context.Context, tx *sqlx.Tx, account int64, l late, level int
 	}
 	return addJob(ctx, tx, Job{Account: account, Kind: JobDunning, Invoice: &l.Invoice, What: fmt.Sprint(level), Key: key}, now)
 }
+
+// PauseDunning lets reminders and the suspension rest until a day; the zero Date ends
+// the pause.
+func (s *Service) PauseDunning(ctx context.Context, c Correction, until Date) (Corrected, error) {
+	return s.correct(ctx, c, "pause_dunning", map[string]any{"until": until}, func(tx *sqlx.Tx, _ Payer, _ time.Time) (r Corrected, err error) {
+		res, err := tx.ExecContext(ctx, `UPDATE subscriptions SET dunning_after = $2, version = version + 1 WHERE account_id = $1 AND status NOT IN ('canceled', 'expired')`, c.Account, until)
+		if err != nil {
+			return r, fmt.Errorf("pause dunning: %w", err)
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			return r, fmt.Errorf("%w: account %d", ErrNone, c.Account)
+		}
+		return r, nil
+	})
+}

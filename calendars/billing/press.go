@@ -260,3 +260,28 @@ func (p *press) snapshot(ctx context.Context, d doc, num Number, open int64) ([]
 	}
 	return json.Marshal(out)
 }
+
+// press makes documents that follow from no change of the subscription.
+func (s *Service) press(ctx context.Context, tx *sqlx.Tx, sc scene, drafts []*Draft, dueOn Date, now time.Time) ([]int64, error) {
+	return s.pressPaid(ctx, tx, sc, drafts, dueOn, 0, now)
+}
+
+// pressPaid is press for invoices of which paid came already, in Rappen.
+func (s *Service) pressPaid(ctx context.Context, tx *sqlx.Tx, sc scene, drafts []*Draft, dueOn Date, paid int64, now time.Time) ([]int64, error) {
+	if err := sc.seller.Check(); err != nil {
+		return nil, err
+	}
+	if err := sc.payer.Check(); err != nil {
+		return nil, err
+	}
+	p := press{service: s, tx: tx, scene: sc, dueOn: dueOn, paid: paid, now: now}
+	for _, d := range drafts {
+		if err := p.draft(ctx, d); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.settle(ctx); err != nil {
+		return nil, err
+	}
+	return p.ids(), p.number(ctx)
+}

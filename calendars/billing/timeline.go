@@ -76,3 +76,14 @@ func TargetSeconds(price Tiers, from, to time.Time, steps []Moment) int64 {
 	slices.SortStableFunc(ticks, func(a, b tick) int { return int(a.at - b.at) })
 	return target(price, from.Unix(), to.Unix(), to.Unix()-from.Unix(), ticks)
 }
+
+// targets is what each part of t's period costs. The parts add up to the whole.
+func targets(t Timeline, parts []TaxedPart) []int64 {
+	out := make([]int64, len(parts))
+	var before int64
+	for i, p := range parts {
+		upTo := t.Target(p.Span.To)
+		out[i], before = upTo-before, upTo
+	}
+	return out
+}
