@@ -15,6 +15,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
+	"rappel/calendars"
 	paystandin "rappel/calendars/billing/standin"
 	"rappel/calendars/standin"
 	"rappel/migrations"
@@ -268,4 +269,26 @@ func (c devCmd) outside(a *app, world *standin.World, till *paystandin.World, lo
 		}
 		m.ServeHTTP(w, r)
 	})
+}
+
+// ringAll presses the doorbell of every watched calendar, as a push notification
+// would. It is how the stand-ins of `rappel dev` make changes show at once.
+func (a *app) ringAll(ctx context.Context) error {
+	var refs []calendars.CalendarRef
+	rows := []struct {
+		AccountID int64 `db:"account_id"`
+		ID        int64 `db:"id"`
+	}{}
+	if err := a.pools.owner.SelectContext(ctx, &rows, `SELECT account_id, id FROM calendars WHERE watched`); err != nil {
+		return fmt.Errorf("list watched calendars: %w", err)
+	}
+	for _, r := range rows {
+		refs = append(refs, calendars.CalendarRef{AccountID: r.AccountID, ID: r.ID})
+	}
+	for _, ref := range refs {
+		if err := migrations.InAccount(ctx, a.pools.owner, ref.AccountID, func(tx *sqlx.Tx) error { return a.syncer.Ring(ctx, tx, ref) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/http"
 	"time"
 )
 
@@ -69,4 +71,23 @@ func runServices(ctx context.Context, log *slog.Logger, patience time.Duration, 
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// serveHTTP serves h on l until ctx ends, then lets requests under way finish.
+func serveHTTP(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger, patience time.Duration) error {
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
+	failed := make(chan error, 1)
+	go func() { failed <- srv.Serve(l) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience/2)
+	defer cancel()
+	if err := srv.Shutdown(stopCtx); err != nil {
+		return errors.Join(err, srv.Close())
+	}
+	return nil
 }
