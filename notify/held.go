@@ -188,3 +188,73 @@ func (p *Policy) chargeTx(ctx context.Context, tx *sqlx.Tx, account int64, charg
 	}
 	return uncovered, nil
 }
+
+// Held selects messages of an account that are held for a reason.
+type Held struct {
+	AccountID int64
+	Reason    Reason // ReasonReview, ReasonRegistration or ReasonCredit
+	Country   string // of the recipients; "" = all
+	Sender    string // in any case; "" = all
+	Limit     int    // 0 = 1000
+}
+
+const heldBatch = 1000
+
+// lockTx locks what s selects and returns it: the longest held first, or of what waits for
+// credit what expires first, as the soonest appointment does. A message that
+// somebody is withdrawing isn't among it: its row in sent is what withdrawals, releases
+// and turn-downs wait for each other at.
+//
+// full says that there may be more of them.
+func (h *Holds) lockTx(ctx context.Context, tx *sqlx.Tx, s Held, where string, args ...any) (rows []heldRow, were map[int64]*current, full bool, err error) {
+	limit := s.Limit
+	if limit <= 0 {
+		limit = heldBatch
+	}
+	args = append([]any{s.AccountID, s.Reason, s.Country, s.Sender, limit}, args...)
+	if err := tx.SelectContext(ctx, &rows, `SELECT h.account_id AS accountid, h.message_id AS id, h.reason, h.country, h.sender, h.since, h.expires_at FROM held h
+		WHERE h.account_id = $1 AND ($2 = '' OR h.reason = $2) AND ($3 = '' OR h.country = $3) AND ($4 = '' OR lower(h.sender) = lower($4)) `+where+`
+		ORDER BY CASE WHEN $2 = 'credit' THEN h.expires_at END, h.since, h.message_id LIMIT $5`, args...); err != nil {
+		return nil, nil, false, fmt.Errorf("look for held messages: %w", err)
+	}
+	if len(rows) == 0 {
+		return nil, nil, false, nil
+	}
+	full = len(rows) >= limit
+	if were, err = h.book.lockTx(ctx, tx, s.AccountID, idsOf(rows)); err != nil {
+		return nil, nil, false, err
+	}
+	// While we waited for the locks, somebody else may have let them go.
+	var still []int64
+	if err := tx.SelectContext(ctx, &still, `SELECT DISTINCT h.message_id FROM held h WHERE h.account_id = $1 AND h.message_id = ANY (CAST($2 AS bigint[]))
+		AND ($3 = '' OR h.reason = $3) ORDER BY h.message_id`, s.AccountID, pq.Array(idsOf(rows)), s.Reason); err != nil {
+		return nil, nil, false, fmt.Errorf("look again for held messages: %w", err)
+	}
+	rows = slices.DeleteFunc(rows, func(r heldRow) bool {
+		c := were[r.ID]
+		_, waits := slices.BinarySearch(still, r.ID)
+		return c == nil || c.Status != NotSent || !c.Reason.Holds() || !waits
+	})
+	return rows, were, full, nil
+}
+
+func idsOf(rows []heldRow) []int64 {
+	ids := make([]int64, len(rows))
+	for i, r := range rows {
+		ids[i] = r.ID
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// Holds reports whether r keeps a message out of the queue until somebody or something
+// lets it go.
+func (r Reason) Holds() bool {
+	return r == ReasonRegistration || r == ReasonReview || r == ReasonCredit
+}
+
+// before reports whether r is to be settled before s; "" is nothing to settle.
+func (r Reason) before(s Reason) bool {
+	order := []Reason{ReasonRegistration, ReasonReview, ReasonCredit}
+	return s == "" || slices.Index(order, r) < slices.Index(order, s)
+}
