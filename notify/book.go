@@ -21,11 +21,12 @@ type book struct {
 	statements *statements     // nil: prepares nothing
 	perSegment map[string]bool // of the carriers known: whether each segment has an id
 	count      func(carrier string, to Status, n int)
-	meter      Meter // nil: nothing is charged
+	meter      Meter    // nil: nothing is charged
+	flights    *Flights // nil: every receipt is looked up
 }
 
 func newBook(cfg Config, s *statements) *book {
-	return &book{observer: cfg.Observer, log: cfg.Log, statements: s, perSegment: perSegment(cfg.Carriers), count: cfg.Count, meter: cfg.Meter}
+	return &book{observer: cfg.Observer, log: cfg.Log, statements: s, perSegment: perSegment(cfg.Carriers), count: cfg.Count, meter: cfg.Meter, flights: cfg.Flights}
 }
 
 // tally counts statuses, when somebody wants to know.

@@ -109,7 +109,7 @@ held AS (
 SELECT g.claim_id, g.attempts, ` + messageColumns + `,
     m.origin <> 'optout' AND EXISTS (SELECT 1 FROM opt_outs o WHERE o.account_id = m.account_id AND o.recipient = m.recipient) AS opted_out,
     EXISTS (SELECT 1 FROM invalid_numbers i WHERE i.account_id = m.account_id AND i.recipient = m.recipient AND i.since > $9) AS invalid
-FROM gone g JOIN messages m ON m.account_id = g.account_id AND m.id = g.message_id`
+FROM gone g CROSS JOIN LATERAL (SELECT * FROM messages m WHERE m.account_id = g.account_id AND m.id = g.message_id OFFSET 0) AS m` // see lookUpRef
 
 const messageColumns = `m.account_id AS accountid, m.id, m.kind, m.recipient, m.sender, m.body, m.encoding, m.segments,
 	m.expires_at AS expires, m.origin, m.origin_id, m.fresh_until`

@@ -163,7 +163,14 @@ func (d *Desk) apply(ctx context.Context, batch []*arrival) (err error) {
 			time.Sleep(time.Duration(try*try) * 10 * time.Millisecond)
 		}
 		tctx, cancel := context.WithTimeout(ctx, deskPatience)
-		err = migrations.InTx(tctx, d.cfg.DB, func(tx *sqlx.Tx) error { return d.applyTx(tctx, tx, batch) })
+		var unknown []folded
+		err = migrations.InTx(tctx, d.cfg.DB, func(tx *sqlx.Tx) (err error) {
+			unknown, err = d.applyTx(tctx, tx, batch)
+			return err
+		})
+		if err == nil {
+			d.matchLate(tctx, unknown)
+		}
 		cancel()
 		if err == nil || !passing(err) {
 			break
@@ -175,44 +182,66 @@ func (d *Desk) apply(ctx context.Context, batch []*arrival) (err error) {
 	return nil
 }
 
-func (d *Desk) applyTx(ctx context.Context, tx *sqlx.Tx, batch []*arrival) error {
+// matchLate applies receipts that were unknown if their message's acceptance was recorded
+// in the same moment, see Dispatcher.matchEarly.
+func (d *Desk) matchLate(ctx context.Context, unknown []folded) {
+	for len(unknown) > 0 { // they are sorted by carrier
+		carrier, ids := unknown[0].carrier, []string{}
+		for len(unknown) > 0 && unknown[0].carrier == carrier {
+			ids, unknown = append(ids, unknown[0].id), unknown[1:]
+		}
+		if err := d.book.match(ctx, d.cfg.DB, carrier, ids); err != nil {
+			d.cfg.Log.WarnContext(ctx, "receipts of messages recorded meanwhile are matched later", "carrier", carrier, "error", err)
+		}
+	}
+}
+
+// applyTx applies those receipts of batch whose messages are known and keeps the others,
+// which it returns.
+func (d *Desk) applyTx(ctx context.Context, tx *sqlx.Tx, batch []*arrival) (unknown []folded, err error) {
 	now := d.cfg.Now()
 	all := make([]Receipt, len(batch))
 	for i, a := range batch {
 		all[i] = a.r
 	}
-	unknown, err := d.book.applyTx(ctx, tx, fold(all, now))
+	unknown, err = d.book.applyTx(ctx, tx, fold(all, now))
 	if err != nil || len(unknown) == 0 {
-		return err
+		return nil, err
 	}
 	// Kept first, whatever they turn out to be: for a message whose acceptance isn't
 	// recorded yet, evidence for one in doubt, or none of ours.
 	if err := d.book.keepTx(ctx, tx, unknown, now); err != nil {
-		return err
+		return nil, err
 	}
-	seen := map[trail]bool{}
-	for _, u := range unknown {
-		t := trail{u.carrier, clean(u.Recipient), clean(u.Sender)}
-		if t.recipient == "" || seen[t] {
-			continue
-		}
-		seen[t] = true
-		if err := d.evidenceTx(ctx, tx, t, now); err != nil {
-			return err
-		}
+	if err := d.evidenceTx(ctx, tx, unknown, now); err != nil {
+		return nil, err
 	}
-	return nil
+	return unknown, nil
 }
 
-// evidenceTx looks whether anybody waits for news on the trail, and for which senders.
-func (d *Desk) evidenceTx(ctx context.Context, tx *sqlx.Tx, t trail, now time.Time) error {
-	var senders []string
-	if err := tx.SelectContext(ctx, &senders, `SELECT DISTINCT sender FROM unanswered WHERE carrier = $1 AND recipient = $2 AND $3 IN ('', sender)
-		ORDER BY sender`, t.carrier, t.recipient, t.sender); err != nil {
+// evidenceTx looks whether anybody waits for news on the trails of receipts, and for which
+// senders. A receipt without a sender may be for any.
+func (d *Desk) evidenceTx(ctx context.Context, tx *sqlx.Tx, receipts []folded, now time.Time) error {
+	var carriers, recipients, senders []string
+	for _, r := range receipts {
+		if r.Recipient != "" {
+			carriers, recipients, senders = append(carriers, r.carrier), append(recipients, clean(r.Recipient)), append(senders, clean(r.Sender))
+		}
+	}
+	if len(carriers) == 0 {
+		return nil
+	}
+	var waiting []struct{ Carrier, Recipient, Sender string }
+	if err := tx.SelectContext(ctx, &waiting, `
+		SELECT DISTINCT r.carrier, r.recipient, u.sender
+		FROM unnest(CAST($1 AS text[]), CAST($2 AS text[]), CAST($3 AS text[])) AS r (carrier, recipient, sender)
+		CROSS JOIN LATERAL (SELECT u.sender FROM unanswered u
+		    WHERE u.carrier = r.carrier AND u.recipient = r.recipient AND r.sender IN ('', u.sender) OFFSET 0) AS u
+		ORDER BY 1, 2, 3`, texts(carriers), texts(recipients), texts(senders)); err != nil {
 		return fmt.Errorf("look for unanswered messages: %w", err)
 	}
-	for _, s := range senders {
-		if _, err := d.book.evidenceTx(ctx, tx, trail{t.carrier, t.recipient, s}, now, d.cfg.ReceiptWait); err != nil {
+	for _, w := range waiting {
+		if _, err := d.book.evidenceTx(ctx, tx, trail{w.Carrier, w.Recipient, w.Sender}, now, d.cfg.ReceiptWait); err != nil {
 			return err
 		}
 	}

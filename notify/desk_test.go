@@ -48,8 +48,16 @@ func TestDesk_Receipt(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			for _, early := range []bool{false, true} { // before the acceptance is recorded
+			for _, how := range []struct {
+				early      bool // before the acceptance is recorded
+				unobserved bool
+				remembered bool // by the process that recorded it
+			}{{}, {early: true}, {unobserved: true}, {early: true, unobserved: true}, {unobserved: true, remembered: true}} {
 				w := newWorld(t)
+				w.unobserved = how.unobserved
+				if how.remembered {
+					w.flights = notify.NewFlights()
+				}
 				desk := w.desk()
 				ids := []string{"a", "b"}
 				play := func() {
@@ -58,7 +66,7 @@ func TestDesk_Receipt(t *testing.T) {
 					}
 				}
 				w.carrier.script = func(_ int, m notify.Message) (notify.Submission, error) {
-					if early {
+					if how.early {
 						play()
 					}
 					return notify.Submission{IDs: ids[:m.Segments]}, nil
@@ -69,21 +77,21 @@ func TestDesk_Receipt(t *testing.T) {
 					}
 				})
 				w.tick(w.dispatcher(nil))
-				if !early {
+				if !how.early {
 					play()
 				}
 				if d := w.get(ref); d.Status != tt.want {
-					t.Errorf("early=%t: %v, want %v", early, d.Status, tt.want)
+					t.Errorf("%+v: %v, want %v", how, d.Status, tt.want)
 				}
 				if n := w.count(`SELECT count(*) FROM early_receipts`); n != 0 {
-					t.Errorf("early=%t: %d receipts left over", early, n)
+					t.Errorf("%+v: %d receipts left over", how, n)
 				}
 				var last notify.Status
 				for _, s := range w.seen.of(ref) {
 					last = s
 				}
-				if last != tt.want {
-					t.Errorf("early=%t: the observer last heard %v, want %v", early, last, tt.want)
+				if !how.unobserved && last != tt.want {
+					t.Errorf("%+v: the observer last heard %v, want %v", how, last, tt.want)
 				}
 			}
 		})
@@ -121,6 +129,45 @@ func TestDesk_crossedReceipt(t *testing.T) {
 	w.exec(`INSERT INTO early_receipts (carrier, carrier_message_id, status, at, received_at) VALUES ('one', $1, 3, $2, $2)`, id, epoch)
 	w.tick(d)
 	w.wantStatus(ref, notify.Delivered, "")
+}
+
+// The one who is the later to commit sees the other: here that is the desk.
+func TestDesk_crossedReceiptIsFoundAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ref := w.enqueue(nil)
+	w.exec(`DELETE FROM queue`)
+	w.exec(`INSERT INTO sent (account_id, message_id, status, carrier, parts, attempts, accepted_at, status_at)
+		VALUES ($1, $2, 1, 'one', 1, 1, $3, $3)`, ref.AccountID, ref.ID, epoch)
+	w.exec(fmt.Sprintf(`CREATE FUNCTION record_meanwhile() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+		INSERT INTO carrier_refs (carrier, carrier_message_id, account_id, message_id, status, whole) VALUES ('one', 'x', %d, %d, 1, true);
+		RETURN NULL;
+	END $$`, ref.AccountID, ref.ID))
+	w.exec(`CREATE TRIGGER record_meanwhile AFTER INSERT ON early_receipts FOR EACH ROW EXECUTE FUNCTION record_meanwhile()`)
+	w.receipt(w.desk(), "x", notify.Delivered, nil)
+	w.wantStatus(ref, notify.Delivered, "")
+	if n := w.count(`SELECT count(*) FROM early_receipts`); n != 0 {
+		t.Errorf("%d receipts left over", n)
+	}
+}
+
+// A carrier that gives an id again means the newest message by it, also where the id's
+// former message is still remembered.
+func TestDesk_idGivenAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.unobserved, w.flights = true, notify.NewFlights()
+	w.carrier.script = func(int, notify.Message) (notify.Submission, error) {
+		return notify.Submission{IDs: []string{"7"}}, nil
+	}
+	d, desk := w.dispatcher(nil), w.desk()
+	older := w.enqueue(nil)
+	w.tick(d)
+	newer := w.enqueue(nil)
+	w.tick(d)
+	w.receipt(desk, "7", notify.Delivered, nil)
+	w.wantStatus(newer, notify.Delivered, "")
+	w.wantStatus(older, notify.Sent, "")
 }
 
 func TestDesk_noReceiptEver(t *testing.T) {

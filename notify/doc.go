@@ -139,10 +139,12 @@
 //   - Receipts that arrive together are written together, in two transactions at once. What
 //     goes by the book (SENT, one id, its one receipt) is looked up and updated in a single
 //     statement, in place (HOT); only what doesn't is read and decided here. An Observer
-//     that is Selective keeps it so. Those without known id are
-//     kept in early_receipts and matched when the id is recorded; the case that both are
-//     written at once, unseen by each other, is caught by a look each second rather than
-//     by locks on every message.
+//     that is Selective keeps it so. Which messages the last quarter of a million ids are
+//     of is remembered ([Flights]), so that most receipts need no look-up.
+//   - Receipts without known id are kept in early_receipts and matched when the id is
+//     recorded. Both may be written at once, unseen by each other: so each side looks for
+//     the other's after its own commit, and whoever is later sees it. What a crash leaves
+//     between commit and look is found by a look each second.
 //   - How often a message was resent is asked of its history, since attempts counts
 //     harmless retries too.
 //   - Recording is tried for a minute, in which a database fails over. An Observer that

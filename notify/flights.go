@@ -2,20 +2,32 @@ package notify
 
 import "sync"
 
-// Flights is what a Dispatcher and a Desk of one process tell each other: which carrier
-// ids were given, but aren't recorded yet. A receipt for one of them waits for the record
-// instead of being put aside as unknown, which would cost several times as much; gateways
-// close by send most of theirs that early.
+// Flights is what a Dispatcher and a Desk of one process tell each other.
+//
+// Which carrier ids were given, but aren't recorded yet: a receipt for one of them waits for
+// the record instead of being put aside as unknown, which would cost several times as much;
+// gateways close by send most of theirs that early.
+//
+// Which messages the ids recorded lately are of: most receipts come within minutes of their
+// message, and needn't be looked up in the directory then.
 //
 // It is only a short cut. What one process doesn't know of another, or anybody after a
-// crash, is matched by way of early_receipts.
+// crash, is matched by way of early_receipts and the directory.
 type Flights struct {
-	mu     sync.Mutex
-	parked map[refKey][]func() // by carrier id in flight
+	mu       sync.Mutex
+	parked   map[refKey][]func()   // by carrier id in flight
+	lately   map[refKey]MessageRef // recorded by the book
+	formerly map[refKey]MessageRef // what lately was before it was full
 }
 
+// latelyMost bounds lately, and formerly: some seconds of the fastest route there is, and
+// about 10 MB each.
+const latelyMost = 1 << 17
+
 // NewFlights returns an empty one, to be given to both in their Config.
-func NewFlights() *Flights { return &Flights{parked: map[refKey][]func(){}} }
+func NewFlights() *Flights {
+	return &Flights{parked: map[refKey][]func(){}, lately: map[refKey]MessageRef{}}
+}
 
 // took notes ids that carrier gave just now.
 func (f *Flights) took(carrier string, ids []string) {
@@ -32,19 +44,30 @@ func (f *Flights) took(carrier string, ids []string) {
 	}
 }
 
-// landed notes that ids are recorded, or won't be, and lets go what waits for them.
-func (f *Flights) landed(carrier string, outs []outcome) {
+// landed notes that the ids of outs are recorded, or won't be, and lets go what waits for
+// them. Those of byBook are the directory's, and stand for a whole message each.
+func (f *Flights) landed(carrier string, outs []outcome, byBook []standing) {
 	if f == nil {
 		return
 	}
 	var again []func()
 	f.mu.Lock()
+	if len(f.lately)+len(byBook) > latelyMost {
+		f.lately, f.formerly = make(map[refKey]MessageRef, len(f.lately)), f.lately
+	}
 	for _, o := range outs {
 		for _, id := range o.ids {
 			k := refKey{carrier, clean(id)}
 			again = append(again, f.parked[k]...)
 			delete(f.parked, k)
+			if len(byBook) < len(outs) { // given again, as carriers do that start counting anew
+				delete(f.formerly, k)
+				delete(f.lately, k)
+			}
 		}
+	}
+	for i := range byBook {
+		f.lately[refKey{carrier, byBook[i].id}] = byBook[i].MessageRef
 	}
 	f.mu.Unlock()
 	for _, g := range again {
@@ -64,4 +87,26 @@ func (f *Flights) park(k refKey, again func()) bool {
 		f.parked[k] = append(waiting, again)
 	}
 	return ok
+}
+
+// messages are those that all's ids stand for, of the ids recorded lately. others are the
+// receipts whose ids aren't among them.
+func (f *Flights) messages(all []folded) (refs []MessageRef, known, others []folded) {
+	if f == nil {
+		return nil, nil, all
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, r := range all {
+		ref, ok := f.lately[r.refKey]
+		if !ok {
+			ref, ok = f.formerly[r.refKey]
+		}
+		if ok {
+			refs, known = append(refs, ref), append(known, r)
+		} else {
+			others = append(others, r)
+		}
+	}
+	return refs, known, others
 }

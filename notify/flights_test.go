@@ -3,6 +3,8 @@ package notify
 import (
 	"context"
 	"runtime"
+	"slices"
+	"strconv"
 	"testing"
 
 	"rappel/migrations/dbtest"
@@ -40,7 +42,7 @@ func TestFlights(t *testing.T) {
 	if err := db.Select(&aside, `SELECT carrier_message_id FROM early_receipts`); err != nil || len(aside) != 1 || aside[0] != "z" {
 		t.Fatalf("put aside: %v, %v", aside, err)
 	}
-	f.landed("one", []outcome{{ids: []string{"x", "y"}}})
+	f.landed("one", []outcome{{ids: []string{"x", "y"}}}, nil)
 	if err := <-kept; err != nil {
 		t.Fatal(err)
 	}
@@ -52,5 +54,36 @@ func TestFlights(t *testing.T) {
 	bring("x")
 	if err := <-kept; err != nil {
 		t.Fatal(err)
+	}
+}
+
+// What is remembered of recorded ids is bounded, and the latest of it stays.
+func TestFlights_messages(t *testing.T) {
+	t.Parallel()
+	f := NewFlights()
+	id := func(i int) string { return strconv.Itoa(i) }
+	n := 0
+	for range 5 {
+		some := make([]standing, latelyMost/2)
+		for i := range some {
+			some[i] = standing{MessageRef: MessageRef{1, int64(n)}, id: id(n)}
+			n++
+		}
+		f.landed("one", nil, some)
+	}
+	if len(f.lately)+len(f.formerly) > 2*latelyMost {
+		t.Errorf("%d ids are kept", len(f.lately)+len(f.formerly))
+	}
+	receipt := func(carrier, id string) folded { return folded{refKey{carrier, id}, Receipt{Status: Delivered}} }
+	all := []folded{receipt("one", id(n-1)), receipt("one", id(0)), receipt("two", id(n-1)), receipt("one", id(n-latelyMost))}
+	refs, known, others := f.messages(all)
+	if !slices.Equal(refs, []MessageRef{{1, int64(n - 1)}, {1, int64(n - latelyMost)}}) || len(known) != 2 || len(others) != 2 ||
+		known[1].id != id(n-latelyMost) || others[0].id != id(0) {
+		t.Errorf("of %v: %v, known %v, others %v", all, refs, known, others)
+	}
+	// Given again, for a message in parts.
+	f.landed("one", []outcome{{ids: []string{id(n - 1), "more"}}}, nil)
+	if _, known, _ := f.messages(all[:1]); len(known) != 0 {
+		t.Errorf("still known: %v", known)
 	}
 }

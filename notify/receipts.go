@@ -12,6 +12,8 @@ import (
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
+
+	"rappel/migrations"
 )
 
 // refKey names a message, or a part of one, as carriers do.
@@ -47,8 +49,13 @@ func fold(all []Receipt, now time.Time) []folded {
 	for _, f := range byKey {
 		out = append(out, *f)
 	}
-	slices.SortFunc(out, func(a, b folded) int { return cmp.Or(cmp.Compare(a.carrier, b.carrier), cmp.Compare(a.id, b.id)) })
+	slices.SortFunc(out, folded.compare)
 	return out
+}
+
+// compare orders by carrier and id.
+func (f folded) compare(o folded) int {
+	return cmp.Or(cmp.Compare(f.carrier, o.carrier), cmp.Compare(f.id, o.id))
 }
 
 // clean makes text from outside storable.
@@ -61,21 +68,24 @@ func clean(s string) string {
 
 // applyByTheBook is the statement for receipts in c of messages that are SENT under one id,
 // for which a final receipt is the last: nearly all there are. It returns which it applied,
-// unless it was all n.
+// unless it was all n. c names the messages, or the carrier ids to look them up by.
 func applyByTheBook(c *columns, n int) string {
-	// The look-up stands by itself: without statistics, on tables that are new, the planner
-	// would walk all of sent for each batch.
+	from, message, where := c.numbered("n"), "u", c.list("status")+" NOT IN (0, 1, 5)"
+	if c.exprs["message_id"] == "" {
+		from, message, where = from+lookUpRef(c), "k", where+" AND k.whole AND k.status = 1"
+	}
 	return `
 WITH r AS MATERIALIZED (
-    SELECT u.n, ` + c.list("status") + ` AS next, ` + c.list("code") + ` AS code, ` + c.list("at") + ` AS at, k.account_id, k.message_id
-    FROM ` + c.numbered("n") + `
-    JOIN carrier_refs k ON k.carrier = ` + c.list("carrier") + ` AND k.carrier_message_id = u.id
-    WHERE k.whole AND k.status = 1 AND ` + c.list("status") + ` NOT IN (0, 1, 5)),
+    SELECT u.n, ` + c.list("status") + ` AS next, ` + c.list("code") + ` AS code, ` + c.list("at") + ` AS at, s.place
+    FROM ` + from + `
+    CROSS JOIN LATERAL (SELECT s.ctid AS place FROM sent s
+        WHERE s.account_id = ` + message + `.account_id AND s.message_id = ` + message + `.message_id AND s.status = 1 OFFSET 0) AS s
+    WHERE ` + where + `),
 w AS (
     UPDATE sent AS s SET status = r.next, code = r.code, status_at = r.at,
         reason = CASE r.next WHEN 3 THEN '' ELSE 'receipt' END, delivered = CASE r.next WHEN 3 THEN s.parts ELSE s.delivered END
     FROM r
-    WHERE s.account_id = r.account_id AND s.message_id = r.message_id AND s.status = 1
+    WHERE s.ctid = r.place AND s.status = 1
     RETURNING r.n)
 SELECT CASE WHEN count(*) < ` + c.arg(n) + ` THEN array_agg(w.n) ELSE '{}' END AS some, count(*) AS n FROM w`
 }
@@ -85,8 +95,19 @@ func findKnown(c *columns) string {
 	return `
 SELECT array_agg(u.n) AS n, array_agg(k.account_id) AS accounts, array_agg(k.message_id) AS messages,
     array_agg(k.status) AS status, array_agg(CAST(k.whole AS int)) AS whole
-FROM ` + c.numbered("n") + `
-JOIN carrier_refs k ON k.carrier = ` + c.list("carrier") + ` AND k.carrier_message_id = u.id`
+FROM ` + c.numbered("n") + lookUpRef(c)
+}
+
+// lookUpRef joins what carrier_refs has for the carrier and the id of u, as k.
+//
+// OFFSET 0 makes it one look-up by the whole key for each u. As a plain join the planner may
+// read every id of the carrier instead and compare: on a table that was empty when somebody
+// last counted, that seems cheap, and the plan stays until somebody counts again. What is
+// to be written is found in this way too, and then by its place (ctid).
+func lookUpRef(c *columns) string {
+	return `
+    CROSS JOIN LATERAL (SELECT k.account_id, k.message_id, k.status, k.whole FROM carrier_refs k
+        WHERE k.carrier = ` + c.list("carrier") + ` AND k.carrier_message_id = u.id OFFSET 0) AS k`
 }
 
 // applyTx applies receipts to the messages they belong to, across accounts, and returns
@@ -96,7 +117,7 @@ JOIN carrier_refs k ON k.carrier = ` + c.list("carrier") + ` AND k.carrier_messa
 // message in parts, each part's status moves by Status.After, and each move counts once:
 // any part's failure is its failure; it is DELIVERED only when every part is.
 func (b *book) applyTx(ctx context.Context, tx *sqlx.Tx, all []folded) (unknown []folded, err error) {
-	if len(all) > 0 && !b.hears(ReasonNone, ReasonReceipt) {
+	if !b.hears(ReasonNone, ReasonReceipt) {
 		if all, err = b.applyByTheBookTx(ctx, tx, all); err != nil {
 			return nil, fmt.Errorf("apply receipts: %w", err)
 		}
@@ -142,19 +163,49 @@ func (b *book) applyTx(ctx context.Context, tx *sqlx.Tx, all []folded) (unknown 
 	return unknown, b.applyPartsTx(ctx, tx, parts)
 }
 
-// applyByTheBookTx applies those receipts it can in one statement and returns the others.
+// applyByTheBookTx applies those receipts it can in one statement, or in two where not all
+// their messages were recorded here lately, and returns the others.
 func (b *book) applyByTheBookTx(ctx context.Context, tx *sqlx.Tx, all []folded) (others []folded, err error) {
+	refs, known, others := b.flights.messages(all)
+	accounts, messages := make([]int64, len(refs)), make([]int64, len(refs))
+	for i, ref := range refs {
+		accounts[i], messages[i] = ref.AccountID, ref.ID
+	}
+	known, err = b.applySimplyTx(ctx, tx, known, func(c *columns) {
+		c.array("message_id", "bigint", integers(messages))
+		c.array("account_id", "bigint", integers(accounts))
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(known) > 0 { // the directory may know of another message by now
+		others = append(others, known...)
+		slices.SortFunc(others, folded.compare)
+	}
+	carriers, ids := make([]string, len(others)), make([]string, len(others))
+	for i, f := range others {
+		carriers[i], ids[i] = f.carrier, f.id
+	}
+	return b.applySimplyTx(ctx, tx, others, func(c *columns) {
+		c.array("id", "text", texts(ids))
+		c.texts("carrier", carriers)
+	})
+}
+
+// applySimplyTx runs applyByTheBook with what identify adds to the columns, and returns the
+// receipts it didn't apply.
+func (b *book) applySimplyTx(ctx context.Context, tx *sqlx.Tx, all []folded, identify func(*columns)) (others []folded, err error) {
 	n := len(all)
-	carriers, ids, status := make([]string, n), make([]string, n), make([]int64, n)
-	codes, at := make([]string, n), make([]time.Time, n)
+	if n == 0 {
+		return nil, nil
+	}
+	status, codes, at := make([]int64, n), make([]string, n), make([]time.Time, n)
 	for i := range all {
-		carriers[i], ids[i], status[i] = all[i].carrier, all[i].id, int64(all[i].Status)
-		codes[i], at[i] = all[i].Code, all[i].At
+		status[i], codes[i], at[i] = int64(all[i].Status), all[i].Code, all[i].At
 	}
 	c := newColumns()
-	c.array("id", "text", texts(ids))
+	identify(c)
 	c.array("status", "smallint", integers(status))
-	c.texts("carrier", carriers)
 	c.texts("code", codes)
 	c.array("at", "bigint", integers(microseconds(at)))
 	c.exprs["at"] = instantOf("u.at")
@@ -415,15 +466,49 @@ func (e earlyReceipt) folded() folded {
 	return folded{refKey{e.Carrier, e.ID}, Receipt{Carrier: e.Carrier, CarrierID: e.ID, Status: e.Status, Code: e.Code, At: e.At, Recipient: e.Recipient, Sender: e.Sender}}
 }
 
+// findEarly finds the receipts kept for ids of one carrier that are recorded by now. Where
+// the carrier stands makes the planner look each id up, see lookUpRef. Mostly none at all is
+// kept.
+const findEarly = `
+SELECT u.id FROM (SELECT CAST($1 AS text) AS carrier, id FROM unnest(CAST($2 AS text[])) AS x (id) OFFSET 0) AS u
+CROSS JOIN LATERAL (SELECT 1 FROM early_receipts e
+    WHERE e.carrier = u.carrier AND e.carrier_message_id = u.id OFFSET 0) AS e
+CROSS JOIN LATERAL (SELECT 1 FROM carrier_refs k
+    WHERE k.carrier = u.carrier AND k.carrier_message_id = u.id OFFSET 0) AS k
+WHERE EXISTS (SELECT 1 FROM early_receipts WHERE carrier = $1)`
+
+// match applies the receipts kept for ids of one carrier, once these are recorded.
+func (b *book) match(ctx context.Context, db *sqlx.DB, carrier string, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	var early []string
+	if err := b.statements.selectDB(ctx, db, &early, findEarly, carrier, texts(ids)); err != nil {
+		return fmt.Errorf("look for early receipts: %w", err)
+	}
+	if len(early) == 0 {
+		return nil
+	}
+	return migrations.InTx(ctx, db, func(tx *sqlx.Tx) error { return b.takeEarlyTx(ctx, tx, carrier, early) })
+}
+
+// takeEarly takes the receipts kept for ids of one carrier, see findEarly.
+const takeEarly = `
+WITH found AS MATERIALIZED (
+    SELECT e.place FROM (SELECT CAST($1 AS text) AS carrier, id FROM unnest(CAST($2 AS text[])) AS x (id) OFFSET 0) AS u
+    CROSS JOIN LATERAL (SELECT e.ctid AS place FROM early_receipts e
+        WHERE e.carrier = u.carrier AND e.carrier_message_id = u.id FOR UPDATE) AS e)
+DELETE FROM early_receipts e USING found f WHERE e.ctid = f.place
+RETURNING e.carrier, e.carrier_message_id, e.status, e.code, e.recipient, e.sender, e.at`
+
 // takeEarlyTx applies the receipts that came before their carrier ids were known.
 func (b *book) takeEarlyTx(ctx context.Context, tx *sqlx.Tx, carrier string, ids []string) error {
 	if len(ids) == 0 {
 		return nil
 	}
+	ids = slices.Sorted(slices.Values(ids)) // so that two of these can't deadlock
 	var rows []earlyReceipt
-	if err := b.statements.selectTx(ctx, tx, &rows, `
-		DELETE FROM early_receipts WHERE carrier = $1 AND carrier_message_id = ANY(CAST($2 AS text[]))
-		RETURNING carrier, carrier_message_id, status, code, recipient, sender, at`, carrier, texts(ids)); err != nil {
+	if err := b.statements.selectTx(ctx, tx, &rows, takeEarly, carrier, texts(ids)); err != nil {
 		return fmt.Errorf("take early receipts: %w", err)
 	}
 	all := make([]Receipt, len(rows))

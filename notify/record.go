@@ -46,7 +46,8 @@ func (d *Dispatcher) record(ctx context.Context, b *batch, outs []outcome) ([]*b
 		}
 		done[o.it.claim][o.it.ID] = true
 	}
-	defer d.cfg.Flights.landed(b.carrier(), outs)
+	var byBook []standing
+	defer func() { d.cfg.Flights.landed(b.carrier(), outs, byBook) }()
 	defer func() { // recorded or not: nothing more comes of them here
 		for c, ids := range done {
 			for id := range ids {
@@ -60,14 +61,17 @@ func (d *Dispatcher) record(ctx context.Context, b *batch, outs []outcome) ([]*b
 		last := try == len(d.recordPauses)
 		observe := refused < min(observerTries, len(d.recordPauses))
 		var next []*batch
+		var first []standing
 		err := d.awaitReceipts(ctx, outs)
 		if err == nil {
 			err = migrations.InTx(ctx, d.cfg.DB, func(tx *sqlx.Tx) (err error) {
-				next, err = d.recordTx(ctx, tx, b, done, outs, dare, observe)
+				next, first, err = d.recordTx(ctx, tx, b, done, outs, dare, observe)
 				return err
 			})
 		}
 		if err == nil {
+			byBook = first
+			d.matchEarly(ctx, b.carrier(), outs)
 			return next, nil
 		}
 		if dare && conflicts(err) {
@@ -87,14 +91,16 @@ func (d *Dispatcher) record(ctx context.Context, b *batch, outs []outcome) ([]*b
 	}
 }
 
-func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, b *batch, done map[*claim]map[int64]bool, outs []outcome, dare, observe bool) ([]*batch, error) {
+// recordTx is one try of record. first are the messages accepted by the book, see
+// outcome.first.
+func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, b *batch, done map[*claim]map[int64]bool, outs []outcome, dare, observe bool) (next []*batch, first []standing, err error) {
 	held, err := d.shrinkTx(ctx, tx, done)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if len(held) < len(done) {
 		if outs, err = d.lateTx(ctx, tx, b, held, outs); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	now := d.cfg.Now()
@@ -102,15 +108,13 @@ func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, b *batch, done m
 	var (
 		standings = make([]standing, 0, len(outs))
 		refs      = make([]carrierID, 0, len(outs))
-		known     = make([]string, 0, len(outs)) // ids whose receipts may have come already
 		told      []happening
 		back      []outcome
 		unknown   []outcome
 		onward    = map[*lane][]outcome{}
 		optedOut  []*item
 		invalid   []outcome
-		some      []Receipt  // segments known to be taken, of messages in doubt
-		first     []standing // accepted by the book
+		some      []Receipt // segments known to be taken, of messages in doubt
 	)
 	for _, o := range outs {
 		for _, id := range o.void {
@@ -136,14 +140,12 @@ func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, b *batch, done m
 			if dare && held[o.it.claim] && o.first() {
 				st.status, st.id = Sent, clean(o.ids[0])
 				first = append(first, st)
-				known = append(known, st.id)
 				continue
 			}
 			at := o.at
 			st.status, st.parts, st.accepted = Sent, len(o.ids), &at
 			for _, id := range o.ids {
 				refs = append(refs, carrierID{id: clean(id), message: o.it.ref(), status: Sent, whole: len(o.ids) == 1})
-				known = append(known, clean(id))
 			}
 			if o.it.Attempts > 0 || !held[o.it.claim] { // otherwise by the book
 				told = append(told, happening{o.it.ref(), o.at, WhatAccepted, Sent, name})
@@ -180,21 +182,21 @@ func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, b *batch, done m
 	}
 	// The directories come before the tenants' rows (law 11).
 	if err := d.book.referFirstTx(ctx, tx, name, first); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := d.book.referTx(ctx, tx, name, refs); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := d.book.keepTx(ctx, tx, fold(some, now), now); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := d.book.writeFirstTx(ctx, tx, name, first); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	d.book.tally(name, Sent, len(first))
 	written, err := d.book.writeTx(ctx, tx, standings)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	settled := make([]Settlement, 0, len(first)+len(standings))
 	for _, st := range first {
@@ -213,41 +215,39 @@ func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, b *batch, done m
 	}
 	more, gone, err := d.requeueTx(ctx, tx, back, written, now)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	told = append(told, more...)
 	for _, ref := range slices.SortedFunc(maps.Keys(gone), MessageRef.compare) {
 		settled = append(settled, Settlement{MessageRef: ref, At: now})
 	}
 	if err := d.book.settleTx(ctx, tx, settled); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := d.holdUnansweredTx(ctx, tx, b, unknown, now); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, it := range optedOut { // the numbers a carrier says opted out
 		if _, err := optOutTx(ctx, tx, d.book, it.AccountID, it.Recipient, SourceCarrier, now); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	for _, o := range invalid {
 		if err := listInvalidTx(ctx, tx, o.it.ref(), clean(o.code), now); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	if err := d.book.tellTx(ctx, tx, told); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if observe {
 		changes := append(d.changes(first, those{all: true}, nil, now), d.changes(standings, written, gone, now)...)
 		if err := d.book.observeTx(ctx, tx, changes); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	if err := d.book.takeEarlyTx(ctx, tx, name, known); err != nil {
-		return nil, err
-	}
-	return d.passOnTx(ctx, tx, b, onward, now)
+	next, err = d.passOnTx(ctx, tx, b, onward, now)
+	return next, first, err
 }
 
 // awaitReceipts raises the look for receipts that never come, for the accounts with

@@ -125,32 +125,41 @@ func (d *Dispatcher) holdClaimTx(ctx context.Context, tx *sqlx.Tx, account int64
 	return held, nil
 }
 
-// matchCrossed applies receipts that were put aside as unknown in the very moment their
-// message's acceptance was recorded, when neither could see the other.
-func (d *Dispatcher) matchCrossed(ctx context.Context) error {
-	err := migrations.InTx(ctx, d.cfg.DB, func(tx *sqlx.Tx) error {
-		var rows []struct {
-			Carrier string `db:"carrier"`
-			ID      string `db:"carrier_message_id"`
+// matchEarly applies the receipts for outs that came before their carrier ids were recorded.
+// It runs after the commit: together with what the Desk does after its own, see matchLate,
+// each receipt is seen by one of them at least.
+func (d *Dispatcher) matchEarly(ctx context.Context, carrier string, outs []outcome) {
+	ids := make([]string, 0, len(outs))
+	for _, o := range outs {
+		if o.verdict == vAccepted {
+			ids = append(ids, o.ids...)
 		}
-		if err := tx.SelectContext(ctx, &rows, `SELECT e.carrier, e.carrier_message_id FROM early_receipts e
-			JOIN carrier_refs r ON r.carrier = e.carrier AND r.carrier_message_id = e.carrier_message_id
-			ORDER BY 1, 2 LIMIT 1000`); err != nil {
+	}
+	if err := d.book.match(ctx, d.cfg.DB, carrier, ids); err != nil {
+		d.cfg.Log.WarnContext(ctx, "early receipts are matched later", "carrier", carrier, "error", err)
+	}
+}
+
+// matchCrossed applies receipts that lie there as unknown though their message's acceptance
+// is recorded: of a process that died in between.
+func (d *Dispatcher) matchCrossed(ctx context.Context) error {
+	var rows []struct {
+		Carrier string `db:"carrier"`
+		ID      string `db:"carrier_message_id"`
+	}
+	if err := d.cfg.DB.SelectContext(ctx, &rows, `SELECT e.carrier, e.carrier_message_id FROM early_receipts e
+		JOIN carrier_refs r ON r.carrier = e.carrier AND r.carrier_message_id = e.carrier_message_id
+		ORDER BY 1, 2 LIMIT 1000`); err != nil {
+		return fmt.Errorf("match receipts: %w", err)
+	}
+	for len(rows) > 0 {
+		carrier, ids := rows[0].Carrier, []string{}
+		for len(rows) > 0 && rows[0].Carrier == carrier {
+			ids, rows = append(ids, rows[0].ID), rows[1:]
+		}
+		if err := d.book.match(ctx, d.cfg.DB, carrier, ids); err != nil {
 			return err
 		}
-		for len(rows) > 0 {
-			carrier, ids := rows[0].Carrier, []string{}
-			for len(rows) > 0 && rows[0].Carrier == carrier {
-				ids, rows = append(ids, rows[0].ID), rows[1:]
-			}
-			if err := d.book.takeEarlyTx(ctx, tx, carrier, ids); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("match receipts: %w", err)
 	}
 	return nil
 }

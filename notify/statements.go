@@ -47,6 +47,18 @@ func (s *statements) prepared(ctx context.Context, query string) (*sqlx.Stmt, er
 	return stmt, nil
 }
 
+// selectDB is db.SelectContext.
+func (s *statements) selectDB(ctx context.Context, db *sqlx.DB, dest any, query string, args ...any) error {
+	stmt, err := s.prepared(ctx, query)
+	if err != nil {
+		return err
+	}
+	if stmt == nil {
+		return db.SelectContext(ctx, dest, query, args...)
+	}
+	return stmt.SelectContext(ctx, dest, args...)
+}
+
 // selectTx is tx.SelectContext.
 func (s *statements) selectTx(ctx context.Context, tx *sqlx.Tx, dest any, query string, args ...any) error {
 	stmt, err := s.prepared(ctx, query)

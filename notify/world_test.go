@@ -48,6 +48,9 @@ type world struct {
 	outbox  *notify.Outbox
 	store   *notify.Store
 	seen    *observer
+
+	unobserved bool // no Observer: what goes by the book is written without a look at it
+	flights    *notify.Flights
 }
 
 func newWorld(t testing.TB) *world {
@@ -85,7 +88,11 @@ func (w *world) count(query string, args ...any) (n int) {
 }
 
 func (w *world) config() notify.Config {
-	return notify.Config{DB: w.db, Carriers: []notify.Carrier{w.carrier}, Observer: w.seen, Now: w.clock.Now, Owner: fmt.Sprintf("p%d", nextOwner())}
+	cfg := notify.Config{DB: w.db, Carriers: []notify.Carrier{w.carrier}, Observer: w.seen, Now: w.clock.Now, Owner: fmt.Sprintf("p%d", nextOwner()), Flights: w.flights}
+	if w.unobserved {
+		cfg.Observer = nil
+	}
+	return cfg
 }
 
 var owners struct {

@@ -64,7 +64,8 @@ type benchEngine struct {
 	place           *benchPlace
 	drop            func(context.Context) error
 	accounts        int
-	loads           int // loads so far
+	loads           int             // loads so far
+	flights         *notify.Flights // one process is measured
 
 	// With --meter:
 	credits *credits.Credits
@@ -76,7 +77,7 @@ func (b *bench) newEngine(ctx context.Context, round benchRound) (e *benchEngine
 	if err != nil {
 		return nil, err
 	}
-	e = &benchEngine{place: b.place, drop: drop, accounts: round.accounts}
+	e = &benchEngine{place: b.place, drop: drop, accounts: round.accounts, flights: notify.NewFlights()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, e.close(ctx))
@@ -156,7 +157,7 @@ func (e *benchEngine) close(ctx context.Context) error {
 // config is the dispatcher's and the desk's, as `rappel serve` makes it but for what the
 // flags say.
 func (e *benchEngine) config(b *bench, carriers ...notify.Carrier) notify.Config {
-	cfg := notify.Config{DB: e.dispatch, Carriers: carriers, Workers: b.Workers, Batch: b.Batch, Log: b.log, Flights: notify.NewFlights()}
+	cfg := notify.Config{DB: e.dispatch, Carriers: carriers, Workers: b.Workers, Batch: b.Batch, Log: b.log, Flights: e.flights}
 	if e.credits != nil {
 		cfg.Meter = e.credits
 	}
