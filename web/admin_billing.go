@@ -50,7 +50,7 @@ func (s *Server) deskRoutes() []route {
 
 // deskActions are all orders there are.
 func deskActions() (all []*deskAction) {
-	for _, set := range [][]deskAction{subscriptionActions, moneyActions, catalogueActions} {
+	for _, set := range [][]deskAction{subscriptionActions, moneyActions, documentActions, orderActions, entryActions, catalogueActions} {
 		for i := range set {
 			all = append(all, &set[i])
 		}
