@@ -275,12 +275,87 @@ func TestWords_EveryCode(t *testing.T) {
 	for _, c := range untyped(t, "../reminders/lint.go", "Warn") {
 		need("advice." + c)
 	}
+	for _, c := range untyped(t, "../calendars/billing/bank/entry.go", "Why") {
+		need("desk.why." + c)
+	}
 	for _, c := range append(untyped(t, "../calendars/sink.go", "Notice"), credits.NoticeLow, credits.NoticeOut) {
 		if !slices.Contains(noticeKinds, c) {
 			t.Errorf("notice %s is opened but not shown", c)
 		}
 	}
 }
+
+// checkValue is what a column's CHECK lists.
+var checkValue = regexp.MustCompile(`'([^']+)'::text`)
+
+// TestWords_EveryDeskWord: each value the billing admin's pages can show of a column that
+// the schema closes has its words, and so has each filter, order and entry of the history.
+func TestWords_EveryDeskWord(t *testing.T) {
+	t.Parallel()
+	german := allWords(t, "de")
+	need := func(key string) {
+		t.Helper()
+		if german[key] == "" {
+			t.Errorf("%s has no words", key)
+		}
+	}
+	s := newSite(t)
+	for set, column := range map[string]string{
+		"subscriptions": "subscriptions.status", "interval": "subscriptions.billing_interval", "invoices": "invoices.status", "kind": "invoices.kind", "orders": "orders.status", "method": "orders.method",
+		"payments": "payments.kind", "entries": "bank_entries.state", "movements": "mrr_movements.kind", "actions": "admin_actions.status", "job": "billing_jobs.kind", "charges": "charges.status",
+		"source": "credit_lots.source", "billing": "accounts.billing",
+	} {
+		table, name, _ := strings.Cut(column, ".")
+		def := s.text(`SELECT string_agg(pg_get_constraintdef(c.oid), ' ') FROM pg_constraint c JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = ANY (c.conkey)
+			WHERE c.contype = 'c' AND c.conrelid = CAST($1 AS regclass) AND a.attname = $2 AND cardinality(c.conkey) = 1`, table, name)
+		values := checkValue.FindAllStringSubmatch(def, -1)
+		if len(values) < 2 && column != "orders.method" {
+			t.Errorf("%s: the schema lists %d values: %s", column, len(values), def)
+		}
+		for _, v := range values {
+			if v[1] != "draft" { // drafts are never shown
+				need("desk." + set + "." + v[1])
+			}
+		}
+	}
+	for i := range deskLists {
+		l := &deskLists[i]
+		need("desk.list." + l.name)
+		need("desk.list." + l.name + ".lead")
+		for _, st := range l.states {
+			need("desk." + l.name + "." + st.name)
+		}
+	}
+	for _, a := range deskActions() {
+		need("desk.action." + a.name)
+		need("audit.action.billing." + a.name)
+	}
+	for _, c := range constants(t, "../calendars/billing/change.go", "ChangeKind") {
+		need("desk.action." + c)
+	}
+	files, err := filepath.Glob("../calendars/billing/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	written := 0
+	for _, f := range files {
+		data, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range auditedAs.FindAllStringSubmatch(string(data), -1) {
+			if written++; !strings.HasSuffix(f, "_test.go") {
+				need("desk.action." + m[1])
+			}
+		}
+	}
+	if written < 5 {
+		t.Errorf("found only %d entries of the history in the code: has its form changed?", written)
+	}
+}
+
+// auditedAs are the actions billing writes into its history.
+var auditedAs = regexp.MustCompile(`\.(?:correct|once)\(ctx, \w+, "([a-z_]+)"`)
 
 // constants are the values of a Go file's constants of a string type, "" left out.
 func constants(t *testing.T, file, typ string) []string {

@@ -60,6 +60,17 @@ type Entry struct {
 	DecidedAt time.Time `db:"decided_at"`
 }
 
+// Why an entry waits in suspense.
+const (
+	WhyNoReference      = "no_reference"      // it names nothing
+	WhyUnknownReference = "unknown_reference" // nothing here has that one
+	WhyWhole            = "whole"             // a sum of several, without its parts
+	WhyDebitUndone      = "debit_undone"      // the bank gives back what it had taken
+	WhyNoPayment        = "no_payment"        // the bank takes back what never came
+	WhyAlike            = "alike"             // more than its booking holds: perhaps another that looks the same
+	WhyRefused          = "refused"           // the books don't take it; Reason says why
+)
+
 const entryColumns = `e.id, e.iban, e.rappen, e.incoming, e.reference, e.payer, e.payer_iban, e.note, e.booked_on, e.state, e.why,
 	e.for_account, e.for_invoice, e.for_order, e.decided_by, e.reason, e.decided_at`
 

@@ -212,7 +212,7 @@ func (m *Importer) entry(ctx context.Context, tx *sqlx.Tx, b camt.Booking, d cam
 			return known, nil // by another name
 		}
 		// Without the bank's reference it may be another booking that looks alike.
-		e.State, e.Why = "suspense", "alike"
+		e.State, e.Why = "suspense", WhyAlike
 		_, err := e.insert(ctx, tx)
 		return suspended, err
 	}
@@ -234,7 +234,7 @@ func (m *Importer) came(ctx context.Context, tx *sqlx.Tx, b camt.Booking, e entr
 	e.State = "suspense"
 	switch {
 	case b.Reversal:
-		e.Why = "debit_undone"
+		e.Why = WhyDebitUndone
 	case ok:
 		return m.book(ctx, tx, e, matched, func(e entryRow) error {
 			e.State, e.Account, e.Invoice, e.Order = "matched", &t.Account, zero(t.Invoice), zero(t.Order)
@@ -245,11 +245,11 @@ func (m *Importer) came(ctx context.Context, tx *sqlx.Tx, b camt.Booking, e entr
 			return m.c.Desk.ReceiveTx(ctx, tx, payments.Receipt{Target: t, Provider: provider, Ref: name(id), Rappen: e.Rappen, At: e.PaidAt})
 		})
 	case e.Reference != "":
-		e.Why = "unknown_reference"
+		e.Why = WhyUnknownReference
 	case e.Key == whole:
-		e.Why = "whole"
+		e.Why = WhyWhole
 	default:
-		e.Why = "no_reference"
+		e.Why = WhyNoReference
 	}
 	_, err = e.insert(ctx, tx)
 	return suspended, err
@@ -268,7 +268,7 @@ func (m *Importer) book(ctx context.Context, tx *sqlx.Tx, e entryRow, done outco
 		return 0, failed
 	}
 	m.c.Log.WarnContext(ctx, "a bank entry can't be booked", slog.Bool("incoming", e.Incoming), slog.Any("err", failed))
-	e.State, e.Why, e.Reason = "suspense", "refused", failed.Error()
+	e.State, e.Why, e.Reason = "suspense", WhyRefused, failed.Error()
 	_, err = e.insert(ctx, tx)
 	return suspended, err
 }
@@ -305,7 +305,7 @@ func (m *Importer) takenBack(ctx context.Context, tx *sqlx.Tx, b camt.Booking, e
 		ORDER BY o.booked_on DESC, o.id DESC LIMIT 1 FOR UPDATE OF o`, e.IBAN, e.Rappen, e.Reference, b.Ref)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		e.State, e.Why = "suspense", "no_payment"
+		e.State, e.Why = "suspense", WhyNoPayment
 		_, err := e.insert(ctx, tx)
 		return suspended, err
 	case err != nil:
