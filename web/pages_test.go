@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -11,6 +12,7 @@ import (
 	"rappel/calendars"
 	"rappel/notify"
 	"rappel/reminders"
+	"rappel/web/accounts"
 )
 
 func TestPages(t *testing.T) {
@@ -73,33 +75,125 @@ func TestPages_Soundness(t *testing.T) {
 		d.exec(`UPDATE users SET language = $2 WHERE account_id = $1`, d.ID, lang)
 		for _, path := range d.everyPage() {
 			a := d.get(path)
-			if !strings.Contains(a.body, `<html lang="`+lang+`">`) {
-				t.Errorf("%s %s: not in the language of the user", lang, path)
-			}
-			if key := rawKey.FindString(tags.ReplaceAllString(a.body, " ")); key != "" {
-				t.Errorf("%s %s shows the raw key %q", lang, path, key)
-			}
-			if bad := noScript.FindString(a.body); bad != "" {
-				t.Errorf("%s: inline script or style: %q", path, bad)
-			}
-			if n := strings.Count(a.body, "<h1"); n != 1 {
-				t.Errorf("%s has %d h1", path, n)
-			}
-			seen := map[string]bool{}
-			for _, m := range ids.FindAllStringSubmatch(a.body, -1) {
-				if seen[m[1]] {
-					t.Errorf("%s has the id %q twice", path, m[1])
+			sound(t, lang, path, a)
+		}
+	}
+}
+
+// sound checks a page: its language, words for all it says, no inline script or style, one
+// h1, no id twice, the headers.
+func sound(t *testing.T, lang, path string, a answer) {
+	t.Helper()
+	if !strings.Contains(a.body, `<html lang="`+lang+`">`) {
+		t.Errorf("%s %s: not in the language of the user", lang, path)
+	}
+	if key := rawKey.FindString(tags.ReplaceAllString(a.body, " ")); key != "" {
+		t.Errorf("%s %s shows the raw key %q", lang, path, key)
+	}
+	if bad := noScript.FindString(a.body); bad != "" {
+		t.Errorf("%s: inline script or style: %q", path, bad)
+	}
+	if n := strings.Count(a.body, "<h1"); n != 1 {
+		t.Errorf("%s has %d h1", path, n)
+	}
+	seen := map[string]bool{}
+	for _, m := range ids.FindAllStringSubmatch(a.body, -1) {
+		if seen[m[1]] {
+			t.Errorf("%s has the id %q twice", path, m[1])
+		}
+		seen[m[1]] = true
+	}
+	if got := a.header.Get("Content-Security-Policy"); !strings.Contains(got, "default-src 'none'; script-src 'self'; style-src 'self'") {
+		t.Errorf("%s: policy %q", path, got)
+	}
+	if got := a.header.Get("Referrer-Policy"); got != "same-origin" && got != "no-referrer" {
+		t.Errorf("%s: Referrer-Policy is %q", path, got)
+	}
+	for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"} {
+		if got := a.header.Get(name); got != want {
+			t.Errorf("%s: %s is %q, want %q", path, name, got, want)
+		}
+	}
+}
+
+var hrefs = regexp.MustCompile(`\s(?:href|src)="(/[^"#]*)[^"]*"`)
+
+// TestPages_EveryRoute opens each page the router knows, as everybody it is for and in every
+// language: it is there and sound, and no link on it leads to nothing, or to where one may
+// not go.
+func TestPages_EveryRoute(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	d := demoOf(s.clinic("Praxis am See"))
+	things := d.belongings()
+	d.consent()
+	acting := s.operator(accounts.Support)
+	if a := s.do(acting, "POST", fmt.Sprintf("/admin/support/%d/enter", d.ID), url.Values{}, nil); a.status != http.StatusSeeOther {
+		t.Fatalf("enter: %d", a.status)
+	}
+	if _, err := s.server.Accounts.AddOperator(context.Background(), accounts.NewOperator{Email: "bare@rappel.test", Role: accounts.BillingAdmin, Password: password, Language: "de"}); err != nil {
+		t.Fatal(err)
+	}
+	visitors := []visitor{
+		{"owner", roleOwner, d.client}, {"staff", roleStaff, d.user("staff@example.com", "staff")}, {"billing contact", roleBilling, d.user("money@example.com", "billing")},
+		{"billing admin", roleBillingAdmin, s.operator(accounts.BillingAdmin)}, {"reviewer", roleReviewer, s.operator(accounts.Reviewer)},
+		{"support in the clinic", roleSupport | roleActing, acting}, {"operator without a second factor", roleBare, s.logIn("bare@rappel.test")}, {"nobody", anybody, s.stranger()},
+	}
+	if a := s.do(s.stranger(), "POST", "/forgot", url.Values{"email": {"praxis.am.see@example.com"}}, nil); a.status >= 400 {
+		t.Fatalf("forgot: %d", a.status)
+	}
+	mails, err := s.box.Latest(context.Background(), 1)
+	if err != nil || len(mails) != 1 {
+		t.Fatalf("mails %v, %v", mails, err)
+	}
+	things["/dev/mail/"] = mails[0].ID
+	for _, tag := range accounts.Languages {
+		lang := tag.String()
+		s.exec(`UPDATE users SET language = $1`, lang)
+		s.exec(`UPDATE operators SET language = $1`, lang)
+		opened := 0
+		for _, v := range visitors {
+			followed := map[string]bool{}
+			for _, rt := range s.server.routes() {
+				if !strings.HasPrefix(rt.pattern, "GET ") || rt.access&v.roles == 0 || strings.HasPrefix(rt.pattern, "GET /connect/") {
+					continue
 				}
-				seen[m[1]] = true
-			}
-			if got := a.header.Get("Content-Security-Policy"); !strings.Contains(got, "default-src 'none'; script-src 'self'; style-src 'self'") {
-				t.Errorf("%s: policy %q", path, got)
-			}
-			for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Referrer-Policy": "same-origin"} {
-				if got := a.header.Get(name); got != want {
-					t.Errorf("%s: %s is %q, want %q", path, name, got, want)
+				_, path := filledWith(t, rt, things)
+				a := s.do(v.client, http.MethodGet, path, nil, map[string]string{"Accept-Language": lang})
+				// A link of a letter nobody wrote, and a code nobody was asked for.
+				none := strings.Contains(rt.pattern, "{token}") && a.status == http.StatusNotFound || path == "/login/code" && a.status == http.StatusSeeOther
+				if a.status != http.StatusOK && !none {
+					t.Errorf("%s %s as %s: %d to %q", lang, path, v.name, a.status, a.header.Get("Location"))
+					continue
+				}
+				if path == "/login/code" {
+					continue
+				}
+				opened++
+				if !strings.HasPrefix(a.header.Get("Content-Type"), "text/html") {
+					if len(a.body) == 0 {
+						t.Errorf("%s is empty", path)
+					}
+					continue
+				}
+				sound(t, lang, path, a)
+				if lang != "de" {
+					continue // they lead to the same
+				}
+				for _, m := range hrefs.FindAllStringSubmatch(a.body, -1) {
+					to := unescaped(m[1])
+					if followed[to] || strings.HasPrefix(to, "/connect/") {
+						continue
+					}
+					followed[to] = true
+					if b := s.do(v.client, http.MethodGet, to, nil, nil); b.status != http.StatusOK && b.status != http.StatusSeeOther {
+						t.Errorf("%s as %s leads to %s: %d", path, v.name, to, b.status)
+					}
 				}
 			}
+		}
+		if opened < 150 {
+			t.Errorf("%s: only %d pages: has the list of routes changed its shape?", lang, opened)
 		}
 	}
 }
