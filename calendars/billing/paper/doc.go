@@ -22,6 +22,10 @@
 //   - Liberation Sans, since the core fonts of PDF lack letters that the QR-bill allows.
 //     It comes with the module github.com/go-fonts/liberation (SIL Open Font License 1.1)
 //     and is embedded in part into each file.
+//   - The code on the slip holds Latin letters only. A payer whose name or town has none of
+//     them is billed like any other: the slip leaves the field of the payer to be filled in, as the
+//     standard allows. The document above it has Cyrillic, Greek and Hebrew letters, too;
+//     what the font lacks is an empty box there, until the clinic enters another name.
 //   - An order form shows prices before tax and says that it is not an invoice: tax shown
 //     is tax owed (MWSTG Art. 27).
 //   - German, French, Italian, English; anything else is printed in German.

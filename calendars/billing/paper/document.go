@@ -186,9 +186,16 @@ func (d Invoice) Payload() (string, error) {
 	return qrbill.Payload(*b)
 }
 
+// slip is the demand for payment. It names the payer where the code may hold its address:
+// an alphabet of its own or a country we can't tell must not keep anybody from being
+// billed, so there the field is left to fill in, and the reference says who paid. Where
+// only some letters are lost the rest stands: documents already printed stay as they are.
 func slip(iban, reference string, seller, buyer Party, rappen int64, message string) *qrbill.Bill {
-	debtor := buyer.Address()
-	return &qrbill.Bill{IBAN: iban, Reference: reference, Creditor: seller.Address(), Debtor: &debtor, Rappen: rappen, Message: qrbill.Clean(message, 140)}
+	b := &qrbill.Bill{IBAN: iban, Reference: reference, Creditor: seller.Address(), Rappen: rappen, Message: qrbill.Clean(message, 140)}
+	if debtor := buyer.Address(); debtor.Check() == nil {
+		b.Debtor = &debtor
+	}
+	return b
 }
 
 // Reminder asks for an invoice that wasn't paid in time.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	"codeberg.org/go-pdf/fpdf"
 	"github.com/go-fonts/liberation/liberationsansbold"
@@ -59,7 +61,7 @@ func newSheet(language, title string, on Day, seller Party) (*sheet, error) {
 	p.SetProducer("Rappel", true)
 	p.SetCreator("Rappel", true)
 	p.SetTitle(title, true)
-	p.SetAuthor(seller.Name, true)
+	p.SetAuthor(writable(seller.Name), true)
 	p.SetLang(language + "-CH")
 	p.AddUTF8FontFromBytes(family, "", liberationsansregular.TTF)
 	p.AddUTF8FontFromBytes(family, "B", liberationsansbold.TTF)
@@ -79,7 +81,23 @@ func (s *sheet) put(x, y, w, size float64, style string, c [3]int, align, text s
 	s.SetFont(family, style, size)
 	s.ink(c)
 	s.SetXY(x, y)
-	s.CellFormat(w, size*0.45, text, "", 0, align, false, 0, "")
+	s.CellFormat(w, size*0.45, writable(text), "", 0, align, false, 0, "")
+}
+
+// writable puts a mark in place of what fpdf can't write: its fonts end with U+FFFF, and a
+// pictogram in somebody's name must not end in a panic.
+func writable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r > 0xffff {
+			return utf8.RuneError
+		}
+		return r
+	}, text)
+}
+
+// SplitText breaks text into lines of at most w mm in the font that is set.
+func (s *sheet) SplitText(text string, w float64) []string {
+	return s.Fpdf.SplitText(writable(text), w)
 }
 
 // para writes a paragraph at s.y and moves s.y below it.

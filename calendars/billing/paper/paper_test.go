@@ -301,3 +301,55 @@ func TestWords(t *testing.T) {
 		}
 	}
 }
+
+// TestBuyerInAnotherAlphabet: whatever a clinic is called, its invoice and reminder can be
+// printed. The slip names the payer only where the code may hold the name.
+func TestBuyerInAnotherAlphabet(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		party  Party
+		debtor string // its name on the slip, "" = a field to fill in
+	}{
+		"latin":             {buyer, "Praxis am See"},
+		"cyrillic":          {Party{Name: "Клиника", Street: "Bahnhofstrasse", Zip: "8001", Town: "Zürich"}, ""},
+		"greek":             {Party{Name: "Ιατρείο", Zip: "8001", Town: "Zürich"}, ""},
+		"arabic":            {Party{Name: "عيادة", Zip: "8001", Town: "Zürich"}, ""},
+		"chinese and latin": {Party{Name: "诊所 Zürich", Zip: "8001", Town: "Zürich"}, "Zürich"},
+		"a face":            {Party{Name: "😀", Zip: "8001", Town: "Zürich"}, ""},
+		"town":              {Party{Name: "Praxis Athen", Zip: "10557", Town: "Αθήνα", Country: "GR"}, ""},
+		"postcode":          {Party{Name: "Praxis Kairo", Zip: "١١٥١١", Town: "Kairo", Country: "EG"}, ""},
+		"country":           {Party{Name: "Praxis am See", Zip: "8001", Town: "Zürich", Country: "4"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d, r := march("de"), reminder("de", 1)
+			d.Buyer, r.Buyer = tc.party, tc.party
+			for _, doc := range []interface {
+				printable
+				Check() error
+			}{d, r} {
+				if err := doc.Check(); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := doc.PDF(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			text, err := d.Payload()
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := qrbill.ParsePayload(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := ""
+			if b.Debtor != nil {
+				got = b.Debtor.Name
+			}
+			if got != tc.debtor || b.Rappen != d.Due || b.Reference != d.Reference {
+				t.Errorf("the slip names %q and asks for %d under %s, want %q", got, b.Rappen, b.Reference, tc.debtor)
+			}
+		})
+	}
+}

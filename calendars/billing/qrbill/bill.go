@@ -41,6 +41,9 @@ func (a Address) Lines() []string {
 	return lines
 }
 
+// Check reports what keeps the address from standing on a bill, as a [FieldError].
+func (a Address) Check() error { return a.check("address") }
+
 func (a Address) check(who string) error {
 	for _, f := range []struct {
 		name, value string
