@@ -11,9 +11,11 @@ var (
 	ErrSender = errors.New("notify: invalid sender")
 	// ErrRecipient means a recipient is no E.164 number.
 	ErrRecipient = errors.New("notify: invalid recipient")
-	// ErrBody means a text is empty or longer than MaxSegments segments.
-	ErrBody = errors.New("notify: text is empty or too long")
-	// ErrRequest means a message lacks an account, kind, reference, origin or expiry.
+	// ErrBody means a text is empty, longer than MaxSegments segments, or no text: invalid
+	// UTF-8, or with NUL in it.
+	ErrBody = errors.New("notify: text is empty, too long or not UTF-8")
+	// ErrRequest means a message lacks an account, kind, reference, origin or expiry, or that
+	// its reference or origin is invalid UTF-8 or has NUL in it.
 	ErrRequest = errors.New("notify: incomplete message")
 	// ErrNotFound means the account has no such message.
 	ErrNotFound = errors.New("notify: no such message")

@@ -140,6 +140,7 @@ func TestIntake_refuses(t *testing.T) {
 		"too long":         {func(m *notify.NewMessage) { m.Body = strings.Repeat("x", 1531) }, notify.ErrBody},
 		"NUL in reference": {func(m *notify.NewMessage) { m.Reference = "a\x00b" }, notify.ErrRequest},
 		"not UTF-8":        {func(m *notify.NewMessage) { m.Reference = "\xff" }, notify.ErrRequest},
+		"NUL in text":      {func(m *notify.NewMessage) { m.Body = "a\x00b" }, notify.ErrBody},
 		"beyond all dates": {func(m *notify.NewMessage) { m.SendAt = time.Date(300_000, 1, 1, 0, 0, 0, 0, time.UTC) }, notify.ErrRequest},
 	} {
 		_, err := i.Enqueue(t.Context(), w.message(tt.change))

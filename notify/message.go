@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"rappel/notify/segment"
 )
@@ -134,14 +135,19 @@ func ValidNumber(s string) bool {
 // check refuses what could never be sent.
 func (m *NewMessage) check() error {
 	switch {
-	case m.AccountID <= 0, m.Origin == OriginOptOut, m.Kind != Notification && m.Kind != Marketing, m.Reference == "", m.Origin == "", m.Expires.IsZero():
+	case m.AccountID <= 0, m.Origin == OriginOptOut, m.Kind != Notification && m.Kind != Marketing, m.Reference == "", m.Origin == "", m.Expires.IsZero(),
+		!storable(m.Reference), !storable(string(m.Origin)):
 		return ErrRequest
 	case !ValidNumber(m.Recipient):
 		return ErrRecipient
 	case !ValidSender(m.Sender):
 		return ErrSender
-	case m.Body == "":
+	case m.Body == "", !storable(m.Body):
 		return ErrBody
 	}
 	return nil
 }
+
+// storable reports whether PostgreSQL takes s as a text: UTF-8 without NUL. What it
+// doesn't take ends the transaction it is in, and with it the caller's other messages.
+func storable(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }

@@ -60,6 +60,9 @@ func TestEnqueue_refuses(t *testing.T) {
 		"sender":        {func(m *notify.NewMessage) { m.Sender = "Zahnarztpraxis" }, notify.ErrSender},
 		"no text":       {func(m *notify.NewMessage) { m.Body = "" }, notify.ErrBody},
 		"too long":      {func(m *notify.NewMessage) { m.Body = strings.Repeat("x", 1531) }, notify.ErrBody},
+		"NUL in text":   {func(m *notify.NewMessage) { m.Body = "Ihr Termin\x00" }, notify.ErrBody},
+		"not UTF-8":     {func(m *notify.NewMessage) { m.Body = "Ihr Termin\xff" }, notify.ErrBody},
+		"NUL in key":    {func(m *notify.NewMessage) { m.Reference = "a\x00b" }, notify.ErrRequest},
 	} {
 		err := migrations.InAccount(context.Background(), w.db, 1, func(tx *sqlx.Tx) error {
 			_, err := w.outbox.EnqueueTx(context.Background(), tx, w.message(tt.change))
@@ -74,6 +77,27 @@ func TestEnqueue_refuses(t *testing.T) {
 	}
 	if n := w.count(`SELECT count(*) FROM messages`); n != 0 {
 		t.Errorf("%d messages", n)
+	}
+}
+
+// A text the database can't keep fails by itself: what else is in the caller's transaction
+// goes on.
+func TestEnqueue_noText(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if err := migrations.InAccount(t.Context(), w.db, 1, func(tx *sqlx.Tx) error {
+		for _, body := range []string{"\x00", "Ihr Termin\x00", "\xc3\x28"} {
+			if _, err := w.outbox.EnqueueTx(t.Context(), tx, w.message(func(m *notify.NewMessage) { m.Body = body })); !errors.Is(err, notify.ErrBody) {
+				t.Errorf("%q: %v, want ErrBody", body, err)
+			}
+		}
+		_, err := w.outbox.EnqueueTx(t.Context(), tx, w.message(nil))
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if n := w.count(`SELECT count(*) FROM messages`); n != 1 {
+		t.Errorf("%d messages, want 1", n)
 	}
 }
 
