@@ -137,7 +137,17 @@ func (r *request) charges(doc billing.Document) (t deskTable, err error) {
 	}
 	t = deskTable{Title: r.say("desk.document.charges"), Heads: r.heads("at", "amount", "state", "problem"), Empty: r.say("desk.none")}
 	for _, c := range rows {
-		t.Rows = append(t.Rows, r.cells("at", c.At.In(r.Loc).Format("02.01.2006 15:04"), "amount", chf(c.Amount), "state", r.word("charges", c.Status), "problem", c.Code))
+		state, why := c.Status, c.Code
+		if c.Status == "declined" && c.Code == "abandoned" {
+			state = "abandoned"
+		}
+		if why == "" || state == "abandoned" {
+			switch state {
+			case "asked", "processing", "abandoned":
+				why = r.word("charge_why", state)
+			}
+		}
+		t.Rows = append(t.Rows, r.cells("at", c.At.In(r.Loc).Format("02.01.2006 15:04"), "amount", chf(c.Amount), "state", r.word("charges", state), "problem", why))
 	}
 	return t, nil
 }

@@ -19,7 +19,10 @@ func (w *World) Handler() http.Handler {
 		"POST /v1/checkout/sessions":             w.postSession,
 		"GET /v1/checkout/sessions/{id}":         w.getSession,
 		"POST /v1/payment_intents":               w.postIntent,
+		"GET /v1/payment_intents":                w.listIntents,
 		"GET /v1/payment_intents/{id}":           w.getIntent,
+		"POST /v1/payment_intents/{id}/confirm":  w.confirmIntent,
+		"POST /v1/payment_intents/{id}/cancel":   w.cancelIntent,
 		"POST /v1/payment_methods/{id}/detach":   w.detach,
 		"POST /v1/billing_portal/sessions":       w.postPortal,
 		"POST /v1/refunds":                       w.postRefund,
@@ -218,12 +221,29 @@ func (w *World) postIntent(f url.Values, _ *http.Request) (object, error) {
 		return nil, wrongParam("amount: 0.50 CHF at least")
 	case m == nil || m.Customer == "" || m.Customer != f.Get("customer"):
 		return nil, missing("payment_method")
-	case f.Get("confirm") != "true" || f.Get("off_session") != "true":
-		return nil, wrongParam("confirm, off_session: the stand-in knows no other way")
+	case f.Get("confirm") != "" || f.Get("off_session") != "":
+		return nil, wrongParam("confirm, off_session: the stand-in confirms in a request of its own")
 	}
-	i := &intent{ID: w.id("pi"), Customer: m.Customer, Method: m.ID, Amount: amount, Meta: sub(f, "metadata"), Created: w.o.Now().Unix()}
+	i := &intent{ID: w.id("pi"), Status: "requires_confirmation", Customer: m.Customer, Method: m.ID, Amount: amount, Meta: sub(f, "metadata"), Created: w.o.Now().Unix()}
 	w.s.Intents[i.ID] = i
 	w.emit("payment_intent.created", w.intentJSON(i))
+	return w.intentJSON(i), nil
+}
+
+func (w *World) confirmIntent(f url.Values, r *http.Request) (object, error) {
+	i := w.s.Intents[r.PathValue("id")]
+	switch {
+	case i == nil:
+		return nil, missing("payment_intent")
+	case i.Status != "requires_confirmation":
+		return nil, unexpected(i)
+	case f.Get("off_session") != "true":
+		return nil, wrongParam("off_session: the stand-in knows no other way")
+	}
+	m := w.s.Methods[i.Method]
+	if m == nil || m.Customer != i.Customer {
+		return nil, missing("payment_method")
+	}
 	switch m.Behaviour {
 	case Declines:
 		w.fail(i, "insufficient_funds")
@@ -238,6 +258,45 @@ func (w *World) postIntent(f url.Values, _ *http.Request) (object, error) {
 		w.succeed(i)
 	}
 	return w.intentJSON(i), nil
+}
+
+func (w *World) cancelIntent(f url.Values, r *http.Request) (object, error) {
+	i := w.s.Intents[r.PathValue("id")]
+	switch {
+	case i == nil:
+		return nil, missing("payment_intent")
+	case i.Status == "succeeded", i.Status == "processing", i.Status == "canceled":
+		return nil, unexpected(i)
+	}
+	i.Status, i.Reason = "canceled", f.Get("cancellation_reason")
+	w.emit("payment_intent.canceled", w.intentJSON(i))
+	return w.intentJSON(i), nil
+}
+
+// unexpected refuses what can't be done to an intent as it stands.
+func unexpected(i *intent) error {
+	return apiError{400, "invalid_request_error", "payment_intent_unexpected_state", "This PaymentIntent has a status of " + i.Status, nil}
+}
+
+// listIntents lists a customer's intents, the newest first, as Stripe does.
+func (w *World) listIntents(f url.Values, r *http.Request) (object, error) {
+	since, err := strconv.ParseInt(f.Get("created[gte]"), 10, 64)
+	if f.Has("created[gte]") && err != nil {
+		return nil, wrongParam("created")
+	}
+	ids := []string{}
+	for id, i := range w.s.Intents {
+		if i.Customer == f.Get("customer") && i.Created >= since {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	slices.Reverse(ids)
+	data := []object{}
+	for _, id := range ids {
+		data = append(data, w.intentJSON(w.s.Intents[id]))
+	}
+	return object{"object": "list", "data": data, "has_more": false, "url": r.URL.Path}, nil
 }
 
 func (w *World) getIntent(_ url.Values, r *http.Request) (object, error) {

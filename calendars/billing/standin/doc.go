@@ -17,6 +17,8 @@
 //     with another request an error, as at Stripe.
 //   - An intent of a page is made when somebody pays, and each attempt that fails leaves
 //     its events.
+//   - A charge without its holder is made in one request and confirmed in another, as our
+//     client does; a confirmed one can't be canceled, a canceled one not confirmed.
 //   - Numbers of cards are never asked for: one clicks what is to happen.
 //   - With a state file everything survives a restart, so that `rappel dev` does.
 //

@@ -27,7 +27,8 @@ func (w *World) sessionJSON(s *session) object {
 
 func (w *World) intentJSON(i *intent) object {
 	o := object{"id": i.ID, "object": "payment_intent", "status": i.Status, "amount": i.Amount, "amount_received": int64(0), "currency": "chf", "customer": i.Customer,
-		"payment_method": nilIfEmpty(i.Method), "metadata": i.Meta, "created": i.Created, "livemode": false, "last_payment_error": nil}
+		"payment_method": nilIfEmpty(i.Method), "metadata": i.Meta, "created": i.Created, "livemode": false, "last_payment_error": nil,
+		"cancellation_reason": nilIfEmpty(i.Reason)}
 	if i.Status == "succeeded" {
 		o["amount_received"] = i.Amount
 	}

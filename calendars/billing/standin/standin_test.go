@@ -188,3 +188,43 @@ func TestRun(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A charge without its holder is made, then confirmed or canceled, never both.
+func TestIntents(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, Options{})
+	address := c.page("setup")
+	if err := c.world.Pay(address[strings.LastIndex(address, "/")+1:], "card", Succeeds); err != nil {
+		t.Fatal(err)
+	}
+	var method, customer string
+	for id, m := range c.world.s.Methods {
+		method, customer = id, m.Customer
+	}
+	made := func() string {
+		t.Helper()
+		status, i := c.call("POST", "/v1/payment_intents", "", url.Values{"amount": {"100"}, "currency": {"chf"}, "customer": {customer}, "payment_method": {method}})
+		if status != 200 || i["status"] != "requires_confirmation" {
+			t.Fatalf("%d %v", status, i)
+		}
+		return "/v1/payment_intents/" + i["id"].(string)
+	}
+	for _, first := range []string{"/confirm", "/cancel"} {
+		path := made()
+		form := url.Values{"off_session": {"true"}, "cancellation_reason": {"abandoned"}}
+		if status, i := c.call("POST", path+first, "", form); status != 200 {
+			t.Errorf("%s: %d %v", first, status, i)
+		}
+		for _, then := range []string{"/confirm", "/cancel"} {
+			if status, e := c.call("POST", path+then, "", form); status != 400 || e["error"].(map[string]any)["code"] != "payment_intent_unexpected_state" {
+				t.Errorf("%s, then %s: %d %v", first, then, status, e)
+			}
+		}
+	}
+	if n, rappen := c.world.Intents(); n != 1 || rappen != 100 {
+		t.Errorf("%d payments of %d", n, rappen)
+	}
+	if _, all := c.call("GET", "/v1/payment_intents?customer="+customer+"&created%5Bgte%5D=1", "", nil); len(all["data"].([]any)) != 2 {
+		t.Errorf("listed %v", all["data"])
+	}
+}

@@ -73,6 +73,7 @@ type session struct {
 
 type intent struct {
 	ID, Status, Customer, Method, Code string
+	Reason                             string // why it was canceled
 	Amount                             int64
 	Meta                               map[string]string
 	Created                            int64

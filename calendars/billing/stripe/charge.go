@@ -2,11 +2,11 @@ package stripe
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/jmoiron/sqlx"
 	sdk "github.com/stripe/stripe-go/v85"
@@ -15,15 +15,6 @@ import (
 	"rappel/calendars/billing/payments"
 	"rappel/migrations"
 )
-
-// attempt is a charge as stored.
-type attempt struct {
-	N      int    `db:"attempt"`
-	Method string `db:"method"`
-	Amount int64  `db:"amount"`
-	Status string `db:"status"`
-	Code   string `db:"code"`
-}
 
 // Charge is what became of an attempt.
 type Charge struct {
@@ -43,63 +34,225 @@ func Charges(ctx context.Context, q sqlx.QueryerContext, t payments.Target) (all
 	return all, nil
 }
 
-// ChargeInvoice charges what is open of an invoice to the account's standard method. An
-// attempt whose answer a crash lost is asked for again, by the same key: it charges once.
+// ChargeInvoice charges what is open of an invoice to the account's standard method. What
+// became of an attempt whose answer was lost is found out first: it is booked, gone on
+// with while it is still what is owed, or ended at Stripe before another one begins.
 //
 // nil means paid, or nothing to pay, or that Stripe is still at it. It fails with
 // [ErrNoMethod], [ErrDeclined] or [ErrAction], which another try by itself won't change, or
 // with [ErrProvider], which it may.
 func (c *Client) ChargeInvoice(ctx context.Context, t payments.Target) error {
-	open, _, err := c.c.Desk.OpenOf(ctx, t.Account, t.Invoice)
+	t = payments.Target{Account: t.Account, Invoice: t.Invoice}
+	cleared := 0 // the attempt that is known to be out of the way
+	for range mostRounds {
+		open, _, err := c.c.Desk.OpenOf(ctx, t.Account, t.Invoice)
+		if err != nil {
+			return err
+		}
+		a, err := c.last(ctx, t)
+		if err != nil {
+			return err
+		}
+		if !a.unsettled() || a.N == cleared {
+			if open <= 0 {
+				return nil
+			}
+			if a, err = c.begin(ctx, t, open); err != nil {
+				return err
+			}
+			if a.Status == "" {
+				continue // somebody else began one
+			}
+		}
+		ended, err := c.pursue(ctx, t, a, open)
+		if ended || err != nil {
+			return err
+		}
+		if a.Status == "needs_action" {
+			cleared = a.N // it keeps that status: nothing but its holder would have moved it
+		}
+	}
+	return fmt.Errorf("%w: what is owed of invoice %d changes faster than it can be charged", ErrProvider, t.Invoice)
+}
+
+// mostRounds is how many attempts one call finds out about or makes.
+const mostRounds = 5
+
+// pursue takes an attempt one step on while open Rappen are owed: to its end, which ended
+// says, or out of the way of the next one.
+func (c *Client) pursue(ctx context.Context, t payments.Target, a attempt, open int64) (ended bool, err error) {
+	intent, err := c.intentOf(ctx, t, a)
 	if err != nil {
-		return err
+		return false, err
 	}
-	if open <= 0 {
-		return nil
-	}
-	a, fresh, err := c.begin(ctx, t, open)
+	still, err := c.stillOwed(ctx, t, a, open)
 	if err != nil {
-		return err
+		return false, err
 	}
-	if !fresh && a.Status == "processing" {
-		return nil
+	if intent == nil {
+		if !still {
+			return false, c.abandon(ctx, t, a, a.Intent)
+		}
+		if intent, err = c.prepare(ctx, t, a); err != nil {
+			return false, err
+		}
+		kept, err := c.keep(ctx, t, a, intent.ID)
+		if err != nil {
+			return false, err
+		}
+		if !kept {
+			return false, c.cancel(ctx, t, a, intent.ID) // given up by somebody else meanwhile
+		}
+		// Money may have come while Stripe was asked; nothing is charged so far.
+		if open, _, err = c.c.Desk.OpenOf(ctx, t.Account, t.Invoice); err != nil {
+			return false, err
+		}
+		if a.Amount != open {
+			return false, c.cancel(ctx, t, a, intent.ID)
+		}
+		return c.confirm(ctx, t, a, intent.ID)
+	}
+	switch intent.Status {
+	case sdk.PaymentIntentStatusSucceeded:
+		return false, c.outcome(ctx, intent) // and more, if more is owed by now
+	case sdk.PaymentIntentStatusProcessing:
+		return true, c.outcome(ctx, intent)
+	case sdk.PaymentIntentStatusCanceled:
+		return false, c.abandon(ctx, t, a, intent.ID)
+	case sdk.PaymentIntentStatusRequiresConfirmation:
+		if still && intent.Amount == open && intent.Currency == sdk.CurrencyCHF {
+			return c.confirm(ctx, t, a, intent.ID)
+		}
+	case sdk.PaymentIntentStatusRequiresPaymentMethod:
+		if intent.LastPaymentError != nil && a.Status != "needs_action" && open > 0 {
+			return true, c.outcome(ctx, intent) // declined; that was the lost answer
+		}
+	}
+	return false, c.cancel(ctx, t, a, intent.ID)
+}
+
+// stillOwed reports whether an attempt is what would be tried now, too: nothing is charged
+// that isn't owed any more, nor a method that isn't the standard one.
+func (c *Client) stillOwed(ctx context.Context, t payments.Target, a attempt, open int64) (bool, error) {
+	if a.Status != "asked" || a.Amount != open {
+		return false, nil
+	}
+	m, err := standard(ctx, c.c.DB, t.Account)
+	if errors.Is(err, ErrNoMethod) {
+		return false, nil
+	}
+	return err == nil && m.Name == a.Method, err
+}
+
+// intentOf reads the intent of an attempt as it is now, nil where there is none. The name
+// of one may be lost: then it is looked for among those of the customer.
+func (c *Client) intentOf(ctx context.Context, t payments.Target, a attempt) (*sdk.PaymentIntent, error) {
+	if a.Intent != "" {
+		intent, err := c.api.V1PaymentIntents.Retrieve(ctx, a.Intent, nil)
+		var e *sdk.Error
+		if errors.As(err, &e) && e.HTTPStatusCode == http.StatusNotFound {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, failure("read an intent", err)
+		}
+		return intent, nil
+	}
+	if a.fresh {
+		return nil, nil
 	}
 	customer, err := c.customer(ctx, t.Account)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	target := payments.Target{Account: t.Account, Invoice: t.Invoice}
-	m := meta(target)
+	// By list, not by search: that knows an intent only a while after it was made.
+	params := &sdk.PaymentIntentListParams{Customer: sdk.String(customer), CreatedRange: &sdk.RangeQueryParams{GreaterThanOrEqual: a.AskedAt.Add(-time.Hour).Unix()}}
+	params.Limit = sdk.Int64(100)
+	for intent, err := range c.api.V1PaymentIntents.List(ctx, params).All(ctx) {
+		if err != nil {
+			return nil, failure("list intents", err)
+		}
+		if about(intent.Metadata) != t || intent.Metadata[metaAttempt] != strconv.Itoa(a.N) {
+			continue
+		}
+		kept, err := c.keep(ctx, t, a, intent.ID)
+		if err != nil {
+			return nil, err
+		}
+		if !kept {
+			return nil, fmt.Errorf("%w: attempt %d at invoice %d is somebody else's", ErrProvider, a.N, t.Invoice)
+		}
+		return intent, nil
+	}
+	return nil, nil
+}
+
+// prepare makes the intent of an attempt, by which nothing is charged yet.
+func (c *Client) prepare(ctx context.Context, t payments.Target, a attempt) (*sdk.PaymentIntent, error) {
+	customer, err := c.customer(ctx, t.Account)
+	if err != nil {
+		return nil, err
+	}
+	m := meta(t)
 	m[metaAttempt] = strconv.Itoa(a.N)
 	params := &sdk.PaymentIntentCreateParams{Amount: sdk.Int64(a.Amount), Currency: sdk.String("chf"), Customer: sdk.String(customer), PaymentMethod: sdk.String(a.Method),
-		PaymentMethodTypes: sdk.StringSlice(slicesWithout(c.c.Methods, "twint")), OffSession: sdk.Bool(true), Confirm: sdk.Bool(true), Metadata: m}
-	params.SetIdempotencyKey(fmt.Sprintf("inv/%d/charge/%d", t.Invoice, a.N))
+		PaymentMethodTypes: sdk.StringSlice(slicesWithout(c.c.Methods, "twint")), Metadata: m}
+	params.SetIdempotencyKey(fmt.Sprintf("inv/%d/charge/%d/prepare", t.Invoice, a.N))
 	intent, err := c.api.V1PaymentIntents.Create(ctx, params)
-	if err != nil {
-		var e *sdk.Error
-		switch {
-		case !errors.As(err, &e):
-			return failure("charge", err)
-		case e.Type != sdk.ErrorTypeCard && refused(e):
-			return errors.Join(fmt.Errorf("%w: %w", ErrDeclined, failure("charge", err)), c.answer(ctx, target, a.N, "", "declined", string(e.Code)))
-		case e.Type != sdk.ErrorTypeCard:
-			return failure("charge", err)
-		}
+	var e *sdk.Error
+	switch {
+	case err == nil:
+		return intent, nil
+	case errors.As(err, &e) && (refused(e) || e.Type == sdk.ErrorTypeIdempotency && e.HTTPStatusCode == http.StatusBadRequest):
+		// Of a key that was used for something else, too: whatever it made charges nothing.
+		return nil, errors.Join(fmt.Errorf("%w: %w", ErrDeclined, failure("charge", err)), c.answer(ctx, t, a.N, "", "declined", string(e.Code)))
+	}
+	return nil, failure("charge", err)
+}
+
+// confirm has Stripe charge what an intent says. Two at it charge once: an intent can't be
+// confirmed again, nor after it was canceled.
+func (c *Client) confirm(ctx context.Context, t payments.Target, a attempt, id string) (ended bool, err error) {
+	params := &sdk.PaymentIntentConfirmParams{OffSession: sdk.Bool(true)}
+	params.SetIdempotencyKey(fmt.Sprintf("inv/%d/charge/%d/confirm", t.Invoice, a.N))
+	intent, err := c.api.V1PaymentIntents.Confirm(ctx, id, params)
+	if err == nil {
+		return true, c.outcome(ctx, intent)
+	}
+	var e *sdk.Error
+	switch {
+	case !errors.As(err, &e):
+		return false, failure("charge", err)
+	case e.Type == sdk.ErrorTypeCard:
 		code := string(e.DeclineCode)
 		if code == "" {
 			code = string(e.Code)
 		}
-		if e.PaymentIntent != nil {
-			intent = e.PaymentIntent
-		} else {
-			intent = &sdk.PaymentIntent{}
-		}
 		if e.Code == sdk.ErrorCodeAuthenticationRequired {
-			return errors.Join(ErrAction, c.answer(ctx, target, a.N, intent.ID, "needs_action", code))
+			return true, errors.Join(ErrAction, c.answer(ctx, t, a.N, id, "needs_action", code))
 		}
-		return errors.Join(fmt.Errorf("%w: %s", ErrDeclined, code), c.answer(ctx, target, a.N, intent.ID, "declined", code))
+		return true, errors.Join(fmt.Errorf("%w: %s", ErrDeclined, code), c.answer(ctx, t, a.N, id, "declined", code))
+	case e.Code == sdk.ErrorCodePaymentIntentUnexpectedState:
+		return false, nil // another process was faster; the next round sees how it stands
+	case !refused(e):
+		return false, failure("charge", err)
 	}
-	return c.outcome(ctx, intent)
+	code := string(e.Code)
+	return true, errors.Join(fmt.Errorf("%w: %w", ErrDeclined, failure("charge", err)), c.answer(ctx, t, a.N, id, "declined", code), c.cancel(ctx, t, a, id))
+}
+
+// cancel ends an intent that isn't what is owed any more. One that Stripe doesn't end, as
+// it was paid meanwhile, is booked.
+func (c *Client) cancel(ctx context.Context, t payments.Target, a attempt, id string) error {
+	_, err := c.api.V1PaymentIntents.Cancel(ctx, id, &sdk.PaymentIntentCancelParams{CancellationReason: sdk.String(abandoned)})
+	var e *sdk.Error
+	if errors.As(err, &e) && refused(e) {
+		return c.lookIntent(ctx, id)
+	}
+	if err != nil {
+		return failure("cancel a charge", err)
+	}
+	return c.abandon(ctx, t, a, id)
 }
 
 // refused reports whether Stripe will never make the charge e is about: asking again by the
@@ -138,42 +291,6 @@ func slicesWithout(all []string, one string) (rest []string) {
 	return rest
 }
 
-// begin writes the attempt down before it is made: a new one, or the last if its answer
-// never came.
-func (c *Client) begin(ctx context.Context, t payments.Target, open int64) (a attempt, fresh bool, err error) {
-	err = migrations.InTx(ctx, c.c.DB, func(tx *sqlx.Tx) error {
-		if err := lockMethods(ctx, tx, t.Account); err != nil {
-			return err
-		}
-		err := tx.GetContext(ctx, &a, `SELECT c.attempt, c.method, c.amount, c.status, c.code FROM charges c WHERE c.account_id = $1 AND c.invoice_id = $2 ORDER BY c.attempt DESC LIMIT 1`, t.Account, t.Invoice)
-		if err != nil && !errors.Is(err, sql.ErrNoRows) {
-			return fmt.Errorf("read the charges of invoice %d: %w", t.Invoice, err)
-		}
-		if a.Status == "asked" || a.Status == "processing" {
-			return nil
-		}
-		m, err := standard(ctx, tx, t.Account)
-		if err != nil {
-			return err
-		}
-		a, fresh = attempt{N: a.N + 1, Method: m.Name, Amount: open, Status: "asked"}, true
-		_, err = tx.ExecContext(ctx, `INSERT INTO charges (account_id, invoice_id, attempt, provider, method, amount, status, asked_at) VALUES ($1, $2, $3, 'stripe', $4, $5, 'asked', $6)`,
-			t.Account, t.Invoice, a.N, a.Method, a.Amount, c.c.Now())
-		return wrap("note a charge", err)
-	})
-	return a, fresh, err
-}
-
-// answer notes what became of an attempt.
-func (c *Client) answer(ctx context.Context, t payments.Target, n int, intent, status, code string) error {
-	_, err := c.c.DB.ExecContext(ctx, answerSQL, t.Account, t.Invoice, n, intent, status, code, c.c.Now())
-	return wrap("note the answer to a charge", err)
-}
-
-// A success is never undone by an answer that comes late.
-const answerSQL = `UPDATE charges SET intent = COALESCE(NULLIF($4, ''), intent), status = $5, code = $6, told_at = $7
-	WHERE account_id = $1 AND invoice_id = $2 AND attempt = $3 AND status <> 'succeeded'`
-
 // outcome books what an intent says now: the payment if it succeeded, the state of its
 // attempt if it was a charge.
 func (c *Client) outcome(ctx context.Context, intent *sdk.PaymentIntent) error {
@@ -206,13 +323,18 @@ func (c *Client) outcome(ctx context.Context, intent *sdk.PaymentIntent) error {
 		if n > 0 {
 			return errors.Join(ErrAction, c.answer(ctx, t, n, intent.ID, "needs_action", ""))
 		}
-	case sdk.PaymentIntentStatusRequiresPaymentMethod, sdk.PaymentIntentStatusCanceled:
+	case sdk.PaymentIntentStatusCanceled:
 		if n > 0 {
-			code := string(intent.CancellationReason)
-			if intent.LastPaymentError != nil {
-				if code = string(intent.LastPaymentError.DeclineCode); code == "" {
-					code = string(intent.LastPaymentError.Code)
-				}
+			return c.abandon(ctx, t, attempt{N: n}, intent.ID)
+		}
+	case sdk.PaymentIntentStatusRequiresPaymentMethod:
+		if n > 0 && intent.LastPaymentError != nil {
+			code := string(intent.LastPaymentError.DeclineCode)
+			if code == "" {
+				code = string(intent.LastPaymentError.Code)
+			}
+			if intent.LastPaymentError.Code == sdk.ErrorCodeAuthenticationRequired {
+				return errors.Join(ErrAction, c.answer(ctx, t, n, intent.ID, "needs_action", code))
 			}
 			return errors.Join(fmt.Errorf("%w: %s", ErrDeclined, code), c.answer(ctx, t, n, intent.ID, "declined", code))
 		}

@@ -31,8 +31,13 @@
 //   - The signature is checked with our clock: 300 seconds to either side. The version of
 //     the event doesn't matter, since nothing but ids is read from it.
 //   - Requests that move money have idempotency keys made of what they are for:
-//     order/7/17/… for pages, inv/{id}/charge/{n} for charges. A charge row is written before
-//     the request; who finds one without an answer asks again with the same key.
+//     order/7/17/… for pages, inv/{id}/charge/{n}/… for charges.
+//   - A charge takes two requests, each after a row is written: one that makes the intent,
+//     which moves nothing, and, once its name is kept and the amount is still owed, one that
+//     confirms it. So a lost answer never hides a payment: who finds an attempt without an
+//     end reads its intent at Stripe, goes on with it if amount and method are those of now,
+//     and else cancels it there before another attempt begins. Whose name is lost is found
+//     in the list of the customer's intents. Never two are confirmed for one invoice.
 //   - What Stripe refuses for good (4xx, but not our keys, 409 or 429) is a declined attempt:
 //     its key would get the same answer for ever.
 //   - A declined charge isn't repeated by itself: the clinic is told by the reminder of the

@@ -84,6 +84,16 @@ func TestAgainstMock(t *testing.T) {
 	w.OK(err)
 	w.Exec(`INSERT INTO payment_methods (account_id, provider, method, kind, label, standard, created_at) VALUES (1, 'stripe', 'pm_123', 'card', 'Visa', true, $1)`, w.Clock.Now())
 	w.OK(c.ChargeInvoice(ctx, payments.Target{Account: 1, Invoice: invoice}))
+	// What stands in the way of another attempt: one is looked for by list, one canceled.
+	for i, status := range []string{"asked", "needs_action"} {
+		lost, _ := w.Invoice(1, 4000+int64(i))
+		w.Exec(`INSERT INTO charges (account_id, invoice_id, attempt, provider, intent, method, amount, status, asked_at) VALUES (1, $1, 1, 'stripe', $2, 'pm_123', 100, $3, $4)`,
+			lost, []string{"", "pi_7"}[i], status, w.Clock.Now())
+		w.OK(c.ChargeInvoice(ctx, payments.Target{Account: 1, Invoice: lost}))
+		if got := w.Text(`SELECT string_agg(status, ' ' ORDER BY attempt) FROM charges WHERE invoice_id = $1`, lost); got != []string{"declined asked", "needs_action asked"}[i] {
+			t.Errorf("attempts after one that was %s: %s", status, got)
+		}
+	}
 	w.OK(c.Refund(ctx, "pi_123", 100, "k"))
 	for i, about := range []string{"payment_intent pi_1", "checkout.session cs_1", "refund re_1", "dispute dp_1", "charge ch_1"} {
 		kind, id, _ := strings.Cut(about, " ")
