@@ -21,7 +21,7 @@ const (
 	roleSupport                         // the operator's help desk
 	roleBare                            // an operator who has yet to set up the second factor
 
-	anybody access = 1 << 15 // no session needed
+	anybody access = 1 << 15 // no log-in needed
 )
 
 // Sets that routes share.

@@ -33,7 +33,7 @@ func isMissing(err error) bool {
 }
 
 // hookRoutes are the addresses gateways call, those of gateways that don't sign with a
-// token at the end. They know no session; each adapter checks the signature or the
+// token at the end. They know no log-in; each adapter checks the signature or the
 // token of its own gateway. The public URL is made of the base URL: the host a proxy
 // asks us by is not the one the gateway called.
 func (s *Server) hookRoutes(m *http.ServeMux) {

@@ -27,7 +27,7 @@ func (s *Server) routes() []route {
 	return all
 }
 
-// mux builds the handler: operation and gateways first, which know no sessions,
+// mux builds the handler: operation and gateways first, which know no browser's session,
 // then the pages inside sessions and cross-origin protection.
 func (s *Server) mux() http.Handler {
 	pages := http.NewServeMux()

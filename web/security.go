@@ -72,7 +72,7 @@ type totpData struct {
 	Errors map[string]string
 }
 
-// totpPage shows the secret that lies in the session until a code confirms it.
+// totpPage shows the secret that lies in the browser's session until a code confirms it.
 func (s *Server) totpPage(w http.ResponseWriter, r *request, status int, link string, words map[string]string) error {
 	k, err := otp.NewKeyFromURL(link)
 	if err != nil {
@@ -123,7 +123,7 @@ func (s *Server) totpStart(w http.ResponseWriter, r *request) error {
 func (s *Server) totpOn(w http.ResponseWriter, r *request) error {
 	link, err := s.Accounts.OpenDraft(r.User, s.sessions.GetBytes(r.Context(), "totp"))
 	if err != nil || r.User.HasTOTP {
-		return r.see(w, "/profile/security", "") // nothing was begun in this session
+		return r.see(w, "/profile/security", "") // this browser began nothing
 	}
 	k, err := otp.NewKeyFromURL(link)
 	if err != nil {
@@ -140,8 +140,8 @@ func (s *Server) totpOn(w http.ResponseWriter, r *request) error {
 	return s.recovery(w, r, codes)
 }
 
-// recovery shows the codes, once: they are kept nowhere. Whoever else is logged in as
-// this user is no longer, and this session gets a new token.
+// recovery shows the codes, once: they are kept nowhere. Every other log-in of this user is
+// over, and the browser at hand gets a new token.
 func (s *Server) recovery(w http.ResponseWriter, r *request, codes []string) error {
 	if err := s.sessions.RenewToken(r.Context()); err != nil {
 		return err
@@ -208,7 +208,7 @@ func (s *Server) refusedKey(w http.ResponseWriter, r *request, err error) error 
 	return asJSON(w, http.StatusUnprocessableEntity, map[string]string{"problem": r.say("passkey.refused")})
 }
 
-// passkeyBegin asks for the password: a passkey outlives every session.
+// passkeyBegin asks for the password: a passkey outlives every log-in.
 func (s *Server) passkeyBegin(w http.ResponseWriter, r *request) error {
 	err := s.Accounts.CheckPassword(r.Context(), r.User, r.PostFormValue("password"), r.client())
 	if words, status := r.passwordTrouble(err, "problem"); words != nil {

@@ -75,8 +75,8 @@ func (r *request) tooMany(many *accounts.TooManyAttempts) string {
 	return r.say("login.too_many", "Time", many.RetryAt.Local().Format("15:04"))
 }
 
-// halfFor is how long a right password waits for the second factor, and how long a session
-// lasts that is nobody's yet.
+// halfFor is how long a right password waits for the second factor, and how long a browser's
+// session lasts that is nobody's yet.
 const halfFor = 10 * time.Minute
 
 // brief lets the session end soon while nobody is logged in with it; whoever logs in gets a
@@ -146,7 +146,7 @@ func (s *Server) enter(w http.ResponseWriter, r *request, u accounts.User, metho
 	return nil
 }
 
-// admit logs u in. The session gets a new token: one planted before is worth nothing now.
+// admit logs u in. The browser gets a new token: one planted before is worth nothing now.
 func (s *Server) admit(r *request, u accounts.User, method string) error {
 	ctx := r.Context()
 	if err := s.sessions.RenewToken(ctx); err != nil {
@@ -294,7 +294,7 @@ func (r *request) within() error {
 }
 
 // move goes into an account, or with 0 back out. What one may do changes with it, so the
-// session gets a new token.
+// browser gets a new token.
 func (s *Server) move(ctx context.Context, to int64) error {
 	if err := s.sessions.RenewToken(ctx); err != nil {
 		return err
