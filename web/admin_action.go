@@ -98,6 +98,7 @@ type deskOrder struct {
 	key     string
 	reason  string
 	by      int64 // who orders it
+	second  int64 // who confirmed it, where that took another one; 0 = nobody
 	values  map[string]string
 	preview *deskPreview
 }
@@ -106,7 +107,11 @@ type deskOrder struct {
 func (o *deskOrder) actor() string { return fmt.Sprintf("operator:%d", o.by) }
 
 func (o *deskOrder) correction() billing.Correction {
-	return billing.Correction{Account: o.Clinic.ID, Key: "admin/" + o.key, Actor: o.actor(), Reason: o.reason}
+	c := billing.Correction{Account: o.Clinic.ID, Key: "admin/" + o.key, Actor: o.actor(), Reason: o.reason}
+	if o.second != 0 {
+		c.Second = fmt.Sprintf("operator:%d", o.second)
+	}
+	return c
 }
 
 // chf, count and day are values that were read; the form has been checked.
@@ -152,8 +157,9 @@ func (o *deskOrder) status() (status string, err error) {
 		Action   string `db:"action"`
 		Request  []byte `db:"request"`
 		Reason   string `db:"reason"`
+		Second   int64  `db:"second"`
 	}
-	err = o.s.Operator.GetContext(o.r.Context(), &row, `SELECT status, operator_id, action, request, reason FROM admin_actions WHERE key = $1`, o.key)
+	err = o.s.Operator.GetContext(o.r.Context(), &row, `SELECT status, operator_id, action, request, reason, COALESCE(decided_by, 0) AS second FROM admin_actions WHERE key = $1`, o.key)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", nil
 	}
@@ -167,7 +173,7 @@ func (o *deskOrder) status() (status string, err error) {
 	if err := json.Unmarshal(row.Request, &stored); err != nil {
 		return "", fmt.Errorf("read an order: %w", err)
 	}
-	o.values, o.reason = stored.Values, row.Reason
+	o.values, o.reason, o.second = stored.Values, row.Reason, row.Second
 	return row.Status, nil
 }
 

@@ -21,6 +21,7 @@ type approval struct {
 	Reason   string     `db:"reason"`
 	Status   string     `db:"status"`
 	At       time.Time  `db:"asked_at"`
+	Second   int64      `db:"second"` // who decided, 0 = nobody had to
 	Decider  string     `db:"decider"`
 	Decision string     `db:"decision"`
 	Decided  *time.Time `db:"decided_at"`
@@ -44,7 +45,7 @@ type deskApprovalData struct {
 // approvalOf reads an order by its key; none is the zero value.
 func (s *Server) approvalOf(r *request, key string) (a approval, o *deskOrder, err error) {
 	var rows []approval
-	if err := s.Operator.SelectContext(r.Context(), &rows, `SELECT key, operator_id, operator, for_account, action, request, digest, reason, status, asked_at, decider, decision, decided_at
+	if err := s.Operator.SelectContext(r.Context(), &rows, `SELECT key, operator_id, operator, for_account, action, request, digest, reason, status, asked_at, COALESCE(decided_by, 0) AS second, decider, decision, decided_at
 		FROM admin_actions WHERE key = $1`, key); err != nil {
 		return a, nil, fmt.Errorf("read an order: %w", err)
 	}
@@ -63,7 +64,7 @@ func (s *Server) approvalOf(r *request, key string) (a approval, o *deskOrder, e
 		if o, err = s.orderOf(action, r, stored.IDs); err != nil {
 			return a, nil, err
 		}
-		o.key, o.reason, o.values, o.by = a.Key, a.Reason, stored.Values, a.By
+		o.key, o.reason, o.values, o.by, o.second = a.Key, a.Reason, stored.Values, a.By, a.Second
 		return a, o, nil
 	}
 	return a, nil, errNoPage // of a later version
@@ -163,6 +164,7 @@ func (s *Server) deskDecide(w http.ResponseWriter, r *request) error {
 	if err := s.decide(r, key, "begun", why); err != nil {
 		return err
 	}
+	o.second = r.User.ID
 	return o.finish(w)
 }
 

@@ -270,6 +270,56 @@ func TestDesk_fourEyes(t *testing.T) {
 	}
 }
 
+// What two admins agreed on is done, however much one of them could give alone; there is
+// one limit, and it is the seller's form that sets it.
+func TestDesk_fourEyesLarge(t *testing.T) {
+	t.Parallel()
+	p := newPayer(t)
+	if _, err := p.server.Accounts.AddOperator(t.Context(), accounts.NewOperator{Email: "zwei@rappel.test", Name: "Zora Zweite", Role: accounts.BillingAdmin, Password: password, Language: "de"}); err != nil {
+		t.Fatal(err)
+	}
+	second := p.logIn("zwei@rappel.test")
+	p.exec(`UPDATE operators SET sealed_totp = '\x00' WHERE email = 'zwei@rappel.test'`)
+	confirm := func() {
+		t.Helper()
+		key := p.text(`SELECT key FROM admin_actions WHERE status = 'waiting'`)
+		if a := p.do(second, "POST", "/admin/billing/action", url.Values{"item": {key}, "decision": {"confirm"}}, nil); a.status != http.StatusSeeOther {
+			t.Fatalf("confirm: %d\n%s", a.status, a.body)
+		}
+		if status := p.text(`SELECT status FROM admin_actions WHERE key = $1`, key); status != "done" {
+			t.Fatalf("a confirmed order is %s", status)
+		}
+	}
+	moved := func(kind string) int64 {
+		return p.one(`SELECT CAST(COALESCE(sum(amount), 0) AS bigint) FROM payments WHERE account_id = $1 AND kind = $2`, p.ID, kind)
+	}
+	p.ordered(p.path("/credit-chf"), url.Values{"amount": {"900.00"}})
+	if moved("goodwill") != 0 {
+		t.Fatal("given by one person")
+	}
+	confirm()
+	if moved("goodwill") != 90000 {
+		t.Errorf("given %s, want 900.00", chf(moved("goodwill")))
+	}
+	p.ordered(p.path("/refund"), url.Values{"amount": {"600.00"}, "way": {"bank"}})
+	if moved("refund") != 0 {
+		t.Fatal("paid back by one person")
+	}
+	confirm()
+	if moved("refund") != 60000 {
+		t.Errorf("paid back %s, want 600.00", chf(moved("refund")))
+	}
+	if n := p.one(`SELECT count(*) FROM billing_audit WHERE account_id = $1 AND request ->> 'second' = 'operator:' || (SELECT id FROM operators WHERE email = 'zwei@rappel.test')`, p.ID); n != 2 {
+		t.Errorf("%d entries of the history name who agreed, want 2", n)
+	}
+	p.set(monday.AddDate(0, 0, 2)) // what was given counts for a day
+	p.ordered("/admin/billing/catalogue/seller", url.Values{"four_eyes_rappen": {"700"}})
+	p.ordered(p.path("/credit-chf"), url.Values{"amount": {"600.00"}})
+	if moved("goodwill") != 150000 {
+		t.Errorf("given %s, want 1500.00: the limit was raised", chf(moved("goodwill")))
+	}
+}
+
 // A new price, tariff or rate is a new row. What is finalised prints as before.
 func TestDesk_catalogue(t *testing.T) {
 	t.Parallel()

@@ -22,6 +22,7 @@ var deskTroubles = []struct {
 
 	{billing.ErrStale, "stale"}, {billing.ErrNone, "none"}, {billing.ErrSubscribed, "subscribed"}, {billing.ErrQuantity, "quantity"}, {billing.ErrAmount, "amount"}, {billing.ErrAddress, "address"},
 	{billing.ErrSeller, "seller"}, {billing.ErrCatalogue, "catalogue"}, {billing.ErrForeign, "foreign"}, {billing.ErrBehind, "behind"}, {billing.ErrState, "state"}, {billing.ErrKeyReused, "key"},
+	{billing.ErrFourEyes, "four_eyes"},
 	{payments.ErrState, "state"}, {payments.ErrPayer, "payer"}, {bank.ErrDecided, "decided"}, {bank.ErrTarget, "target"}, {credits.ErrKey, "key"}, {errNoCard, "card"}, {errNoIntent, "intent"}, {errHalfway, "halfway"},
 }
 

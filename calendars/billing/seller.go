@@ -32,13 +32,13 @@ type Seller struct {
 	GraceDays      int    `db:"grace_days"`
 	WarnDays       int    `db:"warn_days"`
 	TrialDays      int    `db:"trial_days"`
-	FourEyes       int64  `db:"four_eyes"` // Rappen; giving or paying back more takes two people
+	FourEyes       int64  `db:"four_eyes_rappen"` // Rappen; giving or paying back more takes two people
 }
 
 // SellerOf reads the seller. q is any role's pool or transaction.
 func SellerOf(ctx context.Context, q sqlx.QueryerContext) (s Seller, err error) {
 	err = sqlx.GetContext(ctx, q, &s, `SELECT name, street, house_no, zip, town, country, vat_uid, iban, bank_id, email, series, credit_series,
-		five_rappen, due_days, first_reminder, second_reminder, grace_days, warn_days, trial_days, four_eyes FROM seller`)
+		five_rappen, due_days, first_reminder, second_reminder, grace_days, warn_days, trial_days, four_eyes_rappen FROM seller`)
 	if err != nil {
 		return s, fmt.Errorf("read the seller: %w", err)
 	}
