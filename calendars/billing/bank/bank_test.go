@@ -420,6 +420,50 @@ func TestImport_alike(t *testing.T) {
 	}
 }
 
+// Several payments under one reference of the bank are several, also when they come to the
+// same: what is beyond the booking's amount waits for somebody to look, and is not taken
+// for what is known. The same told again, in the other file, changes nothing.
+func TestImport_oneReferenceForSeveral(t *testing.T) {
+	t.Parallel()
+	for name, second := range map[string]func(a, b string) []tx{
+		"for another invoice":      func(a, b string) []tx { return []tx{{ref: b, rappen: 3243}} },
+		"for the same invoice":     func(a, b string) []tx { return []tx{{ref: a, rappen: 3243}} },
+		"without saying what for":  func(a, b string) []tx { return []tx{{text: "?", rappen: 3243}} },
+		"as a whole":               func(a, b string) []tx { return nil },
+		"with a name of the other": func(a, b string) []tx { return []tx{{ref: a, bankRef: "t2", rappen: 3243}} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			one, a := w.Invoice(1, 3000)
+			_, b := w.Invoice(2, 3000)
+			entries := []entry{{bankRef: "X", rappen: 3243, details: []tx{{ref: a, rappen: 3243}}}, {bankRef: "X", rappen: 3243, details: second(a, b)}}
+			w.take(file(camt.Statement, "s", entries...), bank.Result{Kind: "053", Bookings: 2, Matched: 1, Suspense: 1})
+			w.take(file(camt.Notification, "n", entries...), bank.Result{Kind: "054", Bookings: 2, Known: 2})
+			all, err := bank.Suspense(context.Background(), w.DB, bank.Page{Limit: 10})
+			w.OK(err)
+			if len(all) != 1 || all[0].Why != "alike" || w.Open(1, one) != 0 || w.Credit(1) != 0 {
+				t.Errorf("in suspense %+v; open %d, credit %d", all, w.Open(1, one), w.Credit(1))
+			}
+		})
+	}
+}
+
+// A booking known by its details and told again as a whole is the same. With details that
+// say something else, somebody has to look.
+func TestImport_otherDetails(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	one, a := w.Invoice(1, 3000)
+	_, b := w.Invoice(2, 3000)
+	w.take(file(camt.Notification, "n", entry{bankRef: "X", rappen: 3243, details: []tx{{ref: a, bankRef: "t1", rappen: 3243}}}), bank.Result{Kind: "054", Bookings: 1, Matched: 1})
+	w.take(file(camt.Statement, "s", entry{bankRef: "X", rappen: 3243}), bank.Result{Kind: "053", Bookings: 1, Known: 1})
+	w.take(file(camt.Statement, "p", entry{bankRef: "X", rappen: 3243, details: []tx{{ref: b, bankRef: "t9", rappen: 3243}}}), bank.Result{Kind: "053", Bookings: 1, Suspense: 1})
+	if w.Open(1, one) != 0 {
+		t.Errorf("open %d", w.Open(1, one))
+	}
+}
+
 // Money counts from the day of value, also when it is imported or assigned days later.
 func TestImport_day(t *testing.T) {
 	t.Parallel()

@@ -25,9 +25,12 @@
 //     its row says done only at the end.
 //   - The same booking comes in camt.053 and in camt.054. It is counted once: by key, and
 //     never beyond its amount, so that details under other names can't count twice.
-//   - Where the bank gives no reference, two bookings of a day can look alike. So what is
-//     beyond a booking's amount and has a new key waits in suspense, for somebody who can
-//     tell whether it is the same money told in other words.
+//   - Where the bank gives no reference, two bookings of a day can look alike, and some
+//     banks give several bookings one reference. So what is beyond a booking's amount and
+//     has a new key waits in suspense, for somebody who can tell whether it is the same
+//     money told in other words. Known without asking is only the whole of what came in
+//     details or the other way round, and, under the bank's reference, what another file
+//     told for the same purpose and amount by another name, each time once.
 //   - A payment counts from its day of value, not from that of the import.
 //   - A whole entry in suspense gives way to details that come later. One that was assigned
 //     stays, and the details count no more.

@@ -89,8 +89,9 @@ func (m *Importer) Import(ctx context.Context, f File) (r Result, err error) {
 		return r, ErrImported
 	}
 	r = Result{Kind: parsed.Kind, Bookings: len(parsed.Bookings), Skipped: parsed.Skipped}
+	told := newTelling(sum[:], parsed.Bookings)
 	for _, b := range parsed.Bookings {
-		if err := m.booking(ctx, b, sum[:], &r); err != nil {
+		if err := m.booking(ctx, b, told, &r); err != nil {
 			return r, err
 		}
 	}
@@ -103,14 +104,14 @@ func (m *Importer) Import(ctx context.Context, f File) (r Result, err error) {
 }
 
 // booking keeps a booking and books its entries, each in a transaction of its own.
-func (m *Importer) booking(ctx context.Context, b camt.Booking, file []byte, r *Result) error {
+func (m *Importer) booking(ctx context.Context, b camt.Booking, told *telling, r *Result) error {
 	entries := b.Details
 	switch {
 	case !b.Credit && !b.Reversal:
 		r.Debits++
 		entries = nil
 	case len(entries) == 0 && b.Payments <= 1:
-		entries = []camt.Detail{{Rappen: b.Rappen}} // as a whole
+		entries = []camt.Detail{{Key: wholeKey(b), Rappen: b.Rappen}}
 	case len(entries) == 0:
 		r.Batches++
 	}
@@ -123,7 +124,7 @@ func (m *Importer) booking(ctx context.Context, b camt.Booking, file []byte, r *
 	for _, d := range entries {
 		var o outcome
 		err := migrations.InTx(ctx, m.c.DB, func(tx *sqlx.Tx) (err error) {
-			o, err = m.entry(ctx, tx, b, d, file)
+			o, err = m.entry(ctx, tx, b, d, told)
 			return err
 		})
 		if err != nil {
@@ -177,11 +178,8 @@ const (
 	suspended
 )
 
-// whole is the key of an entry that stands for its booking.
-const whole = ""
-
 // entry books one payment unless it was booked before.
-func (m *Importer) entry(ctx context.Context, tx *sqlx.Tx, b camt.Booking, d camt.Detail, file []byte) (outcome, error) {
+func (m *Importer) entry(ctx context.Context, tx *sqlx.Tx, b camt.Booking, d camt.Detail, told *telling) (outcome, error) {
 	counted, err := m.lockBooking(ctx, tx, b)
 	if err != nil {
 		return 0, err
@@ -191,27 +189,38 @@ func (m *Importer) entry(ctx context.Context, tx *sqlx.Tx, b camt.Booking, d cam
 		Key   string `db:"tx_key"`
 		State string `db:"state"`
 	}
-	if err := tx.SelectContext(ctx, &there, `SELECT id, tx_key, state FROM bank_entries WHERE iban = $1 AND booking_key = $2 AND tx_key IN ($3, '')`, b.IBAN, b.Key, d.Key); err != nil {
+	// What this file itself told as a whole is another booking of the same reference.
+	if err := tx.SelectContext(ctx, &there, `SELECT id, tx_key, state FROM bank_entries WHERE iban = $1 AND booking_key = $2 AND (tx_key = $3 OR tx_key = '' AND file <> $4)`,
+		b.IBAN, b.Key, d.Key, told.file); err != nil {
 		return 0, fmt.Errorf("look for the entry: %w", err)
 	}
+	decided := false // as a whole
 	for _, e := range there {
 		switch {
 		case e.Key == d.Key:
 			return known, nil
+		case isWhole(d.Key): // the second of a reference, see wholeKey
 		case e.State == "suspense": // the whole gives way to its details
 			if _, err := tx.ExecContext(ctx, `UPDATE bank_entries SET state = 'detailed', decided_at = $2 WHERE id = $1`, e.ID, m.c.Now()); err != nil {
 				return 0, fmt.Errorf("give way to details: %w", err)
 			}
 			counted = 0
+		case e.State != "detailed":
+			decided = true
 		}
 	}
-	e := entryRow{IBAN: b.IBAN, Booking: b.Key, Key: d.Key, File: file, Rappen: d.Rappen, Incoming: b.Credit, Reference: d.Reference, Payer: d.Name, PayerIBAN: d.IBAN,
+	e := entryRow{IBAN: b.IBAN, Booking: b.Key, Key: d.Key, File: told.file, Rappen: d.Rappen, Incoming: b.Credit, Reference: d.Reference, Payer: d.Name, PayerIBAN: d.IBAN,
 		Note: d.Text, BookedOn: b.BookedOn, At: m.c.Now(), PaidAt: m.paidAt(b.ValueOn, b.BookedOn)}
 	if counted+d.Rappen > b.Rappen {
 		if b.Ref != "" {
-			return known, nil // by another name
+			if d.Key == whole || decided && b.Again == 0 {
+				return known, nil // the same booking, told less or more closely
+			}
+			if again, err := told.again(ctx, tx, e); err != nil || again {
+				return known, err
+			}
 		}
-		// Without the bank's reference it may be another booking that looks alike.
+		// It may be other money that looks alike, or the same in other words.
 		e.State, e.Why = "suspense", WhyAlike
 		_, err := e.insert(ctx, tx)
 		return suspended, err
@@ -246,7 +255,7 @@ func (m *Importer) came(ctx context.Context, tx *sqlx.Tx, b camt.Booking, e entr
 		})
 	case e.Reference != "":
 		e.Why = WhyUnknownReference
-	case e.Key == whole:
+	case isWhole(e.Key):
 		e.Why = WhyWhole
 	default:
 		e.Why = WhyNoReference

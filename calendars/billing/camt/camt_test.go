@@ -175,10 +175,10 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("booking %+v", b)
 			}
 			for _, d := range b.Details {
-				if d.Rappen <= 0 || d.Key == "" || keys[b.IBAN+b.Key+d.Key] && b.Ref == "" {
+				if d.Rappen <= 0 || d.Key == "" || keys[b.IBAN+" "+b.Key+" "+d.Key] {
 					t.Fatalf("detail %+v", d)
 				}
-				keys[b.IBAN+b.Key+d.Key] = true
+				keys[b.IBAN+" "+b.Key+" "+d.Key] = true
 			}
 		}
 		again, err := Parse(data)

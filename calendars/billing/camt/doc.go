@@ -23,6 +23,8 @@
 //     reversal and amount, since a reversal may carry the reference of what it reverses.
 //     Banks without one get a digest of day and entry reference, and a number among equal
 //     ones; what that confuses is noticed when the statement has more of them.
+//   - A file tells a booking once. So details of a second one of the same key are
+//     numbered on: they are other payments, however alike.
 //   - Packed files are not opened. Latin-1 isn't read: the Swiss standard wants UTF-8.
 //
 // Source: Swiss Payment Standards, implementation guidelines for cash management; ISO

@@ -20,7 +20,7 @@ type File struct {
 
 // Booking is one final line of an account.
 type Booking struct {
-	Key      string // names it in every file
+	Key      string // names it in every file; banks may give several the same
 	IBAN     string // or the account number as the bank has it
 	Ref      string // AcctSvcrRef; "" if the bank gives none
 	Rappen   int64  // > 0
@@ -31,6 +31,7 @@ type Booking struct {
 	Payments int    // how many the bank says are in it; 0 = doesn't say
 	Info     string // the bank's remark
 	Details  []Detail
+	Again    int // how many bookings of the same key came before it in the file
 }
 
 // Sum is what the details come to.
@@ -43,7 +44,7 @@ func (b Booking) Sum() (sum int64) {
 
 // Detail is one payment of a booking.
 type Detail struct {
-	Key       string // names it within its booking
+	Key       string // names it within the bookings of its key
 	Rappen    int64  // > 0, in the booking's direction
 	Reference string // structured: QRR or SCOR, normal form; "" if there is none
 	Ref       string // AcctSvcrRef of the payment

@@ -7,9 +7,19 @@ import (
 	"strconv"
 )
 
-// setKeys names a booking and its details. equal counts the bookings of one file that
-// are alike and that the bank gave no reference.
-func setKeys(b *Booking, entryRef string, equal map[string]int) {
+// keys are the names given in a file so far, and how often.
+type keys struct {
+	alike    map[string]int // bookings the bank gave no reference that look the same
+	bookings map[string]int
+	details  map[string]int
+}
+
+func newKeys() keys {
+	return keys{map[string]int{}, map[string]int{}, map[string]int{}}
+}
+
+// set names a booking and its details.
+func (k keys) set(b *Booking, entryRef string) {
 	direction := "D"
 	if b.Credit {
 		direction = "C"
@@ -22,11 +32,13 @@ func setKeys(b *Booking, entryRef string, equal map[string]int) {
 		// Not of the details: camt.053 may come without those that camt.054 has.
 		id = "~" + digest(b.BookedOn, entryRef)
 		alike := b.IBAN + id + direction + strconv.FormatInt(b.Rappen, 10)
-		equal[alike]++
-		id += "~" + strconv.Itoa(equal[alike])
+		k.alike[alike]++
+		id += "~" + strconv.Itoa(k.alike[alike])
 	}
 	b.Key = fmt.Sprintf("%s/%s/%d", id, direction, b.Rappen)
-	seen := map[string]int{}
+	within := b.IBAN + " " + b.Key + " "
+	b.Again = k.bookings[within]
+	k.bookings[within]++
 	for i := range b.Details {
 		d := &b.Details[i]
 		name := d.Ref
@@ -34,11 +46,13 @@ func setKeys(b *Booking, entryRef string, equal map[string]int) {
 			name = "~" + digest(d.Reference, d.EndToEnd, d.Name, d.IBAN, d.Text)
 		}
 		name = fmt.Sprintf("%s/%d", name, d.Rappen)
-		seen[name]++
+		// Not of this booking alone: another of the same reference is other money.
 		d.Key = name
-		if n := seen[name]; n > 1 {
-			d.Key += "/" + strconv.Itoa(n)
+		for k.details[within+d.Key] > 0 {
+			k.details[within+name]++
+			d.Key = name + "/" + strconv.Itoa(k.details[within+name])
 		}
+		k.details[within+d.Key]++
 	}
 }
 

@@ -51,7 +51,7 @@ func Parse(data []byte) (File, error) {
 	default:
 		return File{}, refuse(ErrNotCamt, 0, "there is no statement (Stmt) or notification (Ntfctn) in it")
 	}
-	n, equal := 0, map[string]int{}
+	n, names := 0, newKeys()
 	for _, r := range reports {
 		account := strings.ToUpper(strings.Join(strings.Fields(r.IBAN+r.Other), ""))
 		if account == "" {
@@ -67,7 +67,7 @@ func Parse(data []byte) (File, error) {
 				f.Skipped++
 				continue
 			}
-			setKeys(&b, trim(e.Ref), equal)
+			names.set(&b, trim(e.Ref))
 			f.Bookings = append(f.Bookings, b)
 		}
 	}

@@ -1,0 +1,63 @@
+package bank
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+
+	"rappel/calendars/billing/camt"
+)
+
+// whole is the key of an entry that stands for its booking.
+const whole = ""
+
+// wholeKey is the key of the entry that stands for b as a whole. A file's second booking
+// of the same reference and amount is no repetition of the first but other money.
+func wholeKey(b camt.Booking) string {
+	if b.Again == 0 {
+		return whole
+	}
+	return "~" + strconv.Itoa(b.Again+1)
+}
+
+// isWhole tells the keys of wholeKey from those of details, which name an amount.
+func isWhole(key string) bool { return !strings.Contains(key, "/") }
+
+// telling is what one file tells.
+type telling struct {
+	file  []byte              // its digest
+	named map[string][]string // keys of details, by booking
+	taken map[int64]bool      // entries of other files it told again by other names
+}
+
+func newTelling(file []byte, bookings []camt.Booking) *telling {
+	t := &telling{file: file, named: map[string][]string{}, taken: map[int64]bool{}}
+	for _, b := range bookings {
+		for _, d := range b.Details {
+			t.named[b.IBAN+" "+b.Key] = append(t.named[b.IBAN+" "+b.Key], d.Key)
+		}
+	}
+	return t
+}
+
+// again reports whether e is what another file told of the same booking by another name.
+// Each entry is told again once: a second one like it is other money.
+func (t *telling) again(ctx context.Context, tx *sqlx.Tx, e entryRow) (bool, error) {
+	var ids []int64
+	if err := tx.SelectContext(ctx, &ids, `SELECT id FROM bank_entries WHERE iban = $1 AND booking_key = $2 AND file <> $3 AND state <> 'detailed' AND tx_key <> '' AND NOT tx_key = ANY ($4)
+		AND rappen = $5 AND reference = $6 AND ($6 <> '' OR payer = $7 AND note = $8) ORDER BY id`,
+		e.IBAN, e.Booking, t.file, pq.Array(t.named[e.IBAN+" "+e.Booking]), e.Rappen, e.Reference, e.Payer, e.Note); err != nil {
+		return false, fmt.Errorf("look for the entry by another name: %w", err)
+	}
+	for _, id := range ids {
+		if !t.taken[id] {
+			t.taken[id] = true
+			return true, nil
+		}
+	}
+	return false, nil
+}
