@@ -16,6 +16,9 @@ type Bill struct {
 	Key     string // makes its lines unique: nothing is billed twice
 	Lines   []BillLine
 	DueOn   Date // 0 = by the terms
+	// Total is what was offered for its one line with tax, in Rappen, and is what the
+	// invoice comes to; 0 = by the line's net.
+	Total int64
 	// Paid is what came for it already, in Rappen, and is recorded in the same transaction
 	// after it: the document asks for the rest only.
 	Paid int64
@@ -54,26 +57,12 @@ func (s *Service) BillTx(ctx context.Context, tx *sqlx.Tx, b Bill) (invoice int6
 		return 0, err
 	}
 	now := s.Now()
-	today := payer.Today(now)
-	var lines []Line
-	for _, l := range b.Lines {
-		if l.Net < 0 || l.Text == "" || l.Kind != LinePackage && l.Kind != LineManual {
-			return 0, errAmount("a line needs a text, a kind and an amount that is not negative")
-		}
-		if l.Service.Empty() {
-			l.Service = Period{today, today + 1}
-		}
-		code := l.Tax
-		if code == "" {
-			code = StandardTax
-		}
-		rate, err := sc.Catalogue.Taxes.At(code, l.Service.From)
-		if err != nil {
-			return 0, err
-		}
-		lines = append(lines, Line{Kind: l.Kind, Key: "bill/" + b.Key, Part: len(lines) + 1, Text: l.Text, Quantity: l.Quantity, Service: l.Service, Seq: NoPeriod, Net: l.Net, Tax: rate})
+	draft, round, err := b.draft(sc.Catalogue, sc.Round, payer.Today(now))
+	if err != nil {
+		return 0, err
 	}
-	ids, err := s.pressPaid(ctx, tx, sc, []*Draft{newInvoice(lines, sc.Round)}, b.DueOn, b.Paid, now)
+	sc.Round = round
+	ids, err := s.pressPaid(ctx, tx, sc, []*Draft{draft}, b.DueOn, b.Paid, now)
 	if err != nil {
 		return 0, err
 	}
@@ -82,22 +71,50 @@ func (s *Service) BillTx(ctx context.Context, tx *sqlx.Tx, b Bill) (invoice int6
 
 // Quote is what a bill will come to, without making it.
 func (b Bill) Quote(c Catalogue, round bool, today Date) (*Draft, error) {
+	d, _, err := b.draft(c, round, today)
+	return d, err
+}
+
+// draft reckons the bill. rounded says whether its total is in steps of 5 Rappen: as round
+// asks for, but where the total was offered as that was rounded.
+func (b Bill) draft(c Catalogue, round bool, today Date) (d *Draft, rounded bool, err error) {
 	var lines []Line
 	for _, l := range b.Lines {
-		code, from := l.Tax, l.Service.From
+		if l.Net < 0 || l.Text == "" || l.Kind != LinePackage && l.Kind != LineManual {
+			return nil, false, errAmount("a line needs a text, a kind and an amount that is not negative")
+		}
+		if l.Service.Empty() {
+			l.Service = Period{today, today + 1}
+		}
+		code := l.Tax
 		if code == "" {
 			code = StandardTax
 		}
-		if l.Service.Empty() {
-			from = today
-		}
-		rate, err := c.Taxes.At(code, from)
+		rate, err := c.Taxes.At(code, l.Service.From)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		lines = append(lines, Line{Kind: l.Kind, Text: l.Text, Quantity: l.Quantity, Seq: NoPeriod, Net: l.Net, Tax: rate})
+		lines = append(lines, Line{Kind: l.Kind, Key: "bill/" + b.Key, Part: len(lines) + 1, Text: l.Text, Quantity: l.Quantity, Service: l.Service, Seq: NoPeriod, Net: l.Net, Tax: rate})
 	}
-	return newInvoice(lines, round), nil
+	if b.Total == 0 {
+		return newInvoice(lines, round), round, nil
+	}
+	if b.Total < 0 || len(lines) != 1 {
+		return nil, false, errAmount("a total can be asked for one line, and is above zero")
+	}
+	for _, r := range []bool{round, !round} {
+		if d := newInvoice(lines, r); d.Total == b.Total {
+			return d, r, nil
+		}
+	}
+	// The rate is another one than when it was offered: the tax is what the total contains
+	// of it.
+	tax := TaxIncluded(b.Total, lines[0].Tax.Rate)
+	lines[0].Net = b.Total - tax
+	d = newInvoice(lines, false)
+	d.Taxes[0].Tax = tax // by the net it can be a Rappen off
+	d.sum()
+	return d, false, nil
 }
 
 // Invoice makes a bill an admin entered by hand.

@@ -343,3 +343,39 @@ func FuzzParseDate(f *testing.F) {
 		}
 	})
 }
+
+// A bill of a total that was offered comes to it at whatever rate, and can be credited to
+// nothing.
+func TestBill_total(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		rates := TaxRates{{ID: 1, Code: StandardTax, Rate: rapid.Int64Range(0, 3000).Draw(t, "rate")}}
+		b := Bill{Key: "k", Total: rapid.Int64Range(1, 1_000_000).Draw(t, "total"), Lines: []BillLine{{Kind: LinePackage, Text: "SMS", Quantity: 1, Net: rapid.Int64Range(0, 1_000_000).Draw(t, "net")}}}
+		d, round, err := b.draft(Catalogue{Taxes: rates}, rapid.Bool().Draw(t, "round"), 20_000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.Total != b.Total || d.Lines[0].Net != d.Net || d.Net+d.Tax+d.Rounding != d.Total || d.Tax < 0 || d.Net < 0 {
+			t.Fatalf("%+v for %d", d, b.Total)
+		}
+		if exact := Tax(d.Net, rates[0].Rate); max(exact-d.Tax, d.Tax-exact) > 1 || d.Rounding != 0 && !round {
+			t.Fatalf("%+v", d)
+		}
+		billed := Billed{Invoice: 1, Round: round, Rounding: d.Rounding, Sums: []BilledSum{{TaxSum: d.Taxes[0]}}, Lines: []BilledLine{{ID: 1, Line: d.Lines[0]}}}
+		if d.Net == 0 {
+			return
+		}
+		note, err := billed.CreditAll("all")
+		if err != nil || note.Total != d.Total || note.Tax != d.Tax {
+			t.Fatalf("credited %+v, %v", note, err)
+		}
+	})
+	for _, b := range []Bill{{Total: -1}, {Total: 5, Lines: make([]BillLine, 2)}} {
+		for i := range b.Lines {
+			b.Lines[i] = BillLine{Kind: LineManual, Text: "x", Net: 1}
+		}
+		if _, err := b.Quote(Catalogue{Taxes: TaxRates{{ID: 1, Code: StandardTax}}}, false, 20_000); !errors.Is(err, ErrAmount) {
+			t.Errorf("%+v: %v", b, err)
+		}
+	}
+}

@@ -29,6 +29,9 @@
 //     invoice.
 //   - Money is never refused. What can't be handed over for it is kept as the account's
 //     credit, the order says paid and why, and is tried again.
+//   - What an order was offered for, tax included, is what its invoice comes to, whatever
+//     the rate or the rounding is by then. The tax in it is that of the day it is handed
+//     over, the day of the service.
 //   - A payment below an order's total, on an order nobody signed, is the account's credit
 //     and nothing else: whoever signs later has it counted.
 //   - The reference carries the account and the document, so a reference is looked up

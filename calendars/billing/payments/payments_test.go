@@ -382,3 +382,56 @@ func TestOrder_locksThePayerFirst(t *testing.T) {
 		t.Errorf("locked %v", g.locked)
 	}
 }
+
+// What was offered is what is owed, though the rate of VAT or the rounding is another one
+// by then. The tax is that of the day the package is handed over.
+func TestOrder_totalAsOffered(t *testing.T) {
+	t.Parallel()
+	rate := func(w *paymentstest.World) {
+		w.Exec(`UPDATE tax_rates SET valid_to = '2027-03-10' WHERE valid_to IS NULL AND code = 'standard'`)
+		w.Exec(`INSERT INTO tax_rates (code, rate_bp, valid_from, source) VALUES ('standard', 880, '2027-03-10', 'test')`)
+	}
+	round := func(w *paymentstest.World) { w.Exec(`UPDATE seller SET five_rappen = NOT five_rappen`) }
+	for name, c := range map[string]struct {
+		before, meanwhile func(*paymentstest.World)
+		signed            bool
+		want              string // net, tax, rounding, total
+	}{
+		"paid by the old rate":            {want: "4900 397 0 5297"},
+		"paid by the new rate":            {meanwhile: rate, want: "4869 428 0 5297"},
+		"signed by the new rate":          {meanwhile: rate, signed: true, want: "4869 428 0 5297"},
+		"rounding begins":                 {meanwhile: round, want: "4900 397 0 5297"},
+		"rounding ends":                   {before: round, meanwhile: round, want: "4900 397 -2 5295"},
+		"rounded and by the new rate":     {before: round, meanwhile: rate, want: "4867 428 0 5295"},
+		"rounding and another rate since": {meanwhile: func(w *paymentstest.World) { rate(w); round(w) }, want: "4869 428 0 5297"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := paymentstest.New(t)
+			if c.before != nil {
+				c.before(w)
+			}
+			o := offer(w, w.Desk, 1, "k", payments.Bank)
+			if c.meanwhile != nil {
+				c.meanwhile(w)
+			}
+			w.Clock.Add(10 * day)
+			if c.signed {
+				w.OK(w.Desk.Sign(t.Context(), o.Ref()))
+			}
+			receive(w, w.Desk, payments.Target{Account: 1, Order: o.ID}, "p1", o.Total)
+			if got := w.Text(`SELECT concat_ws(' ', net, tax, rounding, total) FROM invoices`); got != c.want || status(w, o) != payments.Fulfilled || w.Credit(1) != 0 {
+				t.Errorf("invoice %s, want %s; order %s, credit %d", got, c.want, status(w, o), w.Credit(1))
+			}
+			// All of it can be credited, to the Rappen.
+			var invoice int64
+			w.OK(w.DB.Get(&invoice, `SELECT id FROM invoices`))
+			_, err := w.Billing.Credit(t.Context(), billing.Correction{Account: 1, Key: "all", Actor: "operator:1", Reason: "Probe"}, invoice, nil)
+			w.OK(err)
+			if got := w.Text(`SELECT concat_ws(' ', net, tax, rounding, total) FROM invoices WHERE kind = 'credit_note'`); got != c.want {
+				t.Errorf("credited %s, want %s", got, c.want)
+			}
+			w.Check()
+		})
+	}
+}
