@@ -2,8 +2,6 @@ package calendars
 
 import (
 	"context"
-	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"net/http"
@@ -12,8 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/jmoiron/sqlx"
-	"github.com/lib/pq"
+
+	"rappel/migrations/dbtest"
 )
 
 // A database that fails at one chosen statement, BEGIN and COMMIT counted.
@@ -23,87 +21,25 @@ type faults struct {
 	count int
 	at    int // which statement; 0 = none
 	hit   bool
-	how   func(commit bool) error // nil lets the statement through
+	how   func() error // nil lets the statement through
 }
 
 var errFault = errors.New("the database went away")
 
-func (f *faults) arm(at int, how func(commit bool) error) {
+func (f *faults) arm(at int, how func() error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.count, f.at, f.how, f.hit = 0, at, how, false
 }
 
-func (f *faults) step(commit bool) error {
+func (f *faults) step(dbtest.Step) (before, after error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.count++; f.count != f.at {
-		return nil
+		return nil, nil
 	}
 	f.hit = true
-	return f.how(commit)
-}
-
-type faultyConnector struct {
-	driver.Connector
-	f *faults
-}
-
-func (c faultyConnector) Connect(ctx context.Context) (driver.Conn, error) {
-	conn, err := c.Connector.Connect(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &faultyConn{conn, c.f}, nil
-}
-
-type faultyConn struct {
-	driver.Conn
-	f *faults
-}
-
-func (c *faultyConn) ExecContext(ctx context.Context, q string, args []driver.NamedValue) (driver.Result, error) {
-	if err := c.f.step(false); err != nil {
-		return nil, err
-	}
-	return c.Conn.(driver.ExecerContext).ExecContext(ctx, q, args)
-}
-
-func (c *faultyConn) QueryContext(ctx context.Context, q string, args []driver.NamedValue) (driver.Rows, error) {
-	if err := c.f.step(false); err != nil {
-		return nil, err
-	}
-	return c.Conn.(driver.QueryerContext).QueryContext(ctx, q, args)
-}
-
-func (c *faultyConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
-	if err := c.f.step(false); err != nil {
-		return nil, err
-	}
-	tx, err := c.Conn.(driver.ConnBeginTx).BeginTx(ctx, o)
-	if err != nil {
-		return nil, err
-	}
-	return faultyTx{tx, c.f}, nil
-}
-
-func (c *faultyConn) CheckNamedValue(v *driver.NamedValue) error {
-	if checker, ok := c.Conn.(driver.NamedValueChecker); ok {
-		return checker.CheckNamedValue(v)
-	}
-	return driver.ErrSkip
-}
-
-type faultyTx struct {
-	driver.Tx
-	f *faults
-}
-
-func (t faultyTx) Commit() error {
-	if err := t.f.step(true); err != nil {
-		return errors.Join(err, t.Tx.Rollback())
-	}
-	return t.Tx.Commit()
+	return f.how(), nil
 }
 
 // state is everything a sync may write.
@@ -120,21 +56,17 @@ func (b *bench) state() []string {
 // before, and the next round brings the same end.
 func TestCommit_T32_FaultAtEveryStatement(t *testing.T) {
 	t.Parallel()
-	kinds := map[string]func(cancel func()) func(commit bool) error{
-		"the database fails":  func(func()) func(bool) error { return func(bool) error { return errFault } },
-		"the caller gives up": func(cancel func()) func(bool) error { return func(bool) error { cancel(); return nil } },
+	kinds := map[string]func(cancel func()) func() error{
+		"the database fails":  func(func()) func() error { return func() error { return errFault } },
+		"the caller gives up": func(cancel func()) func() error { return func() error { cancel(); return nil } },
 	}
 	for name, kind := range kinds {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t)
 			f := &faults{}
-			connector, err := pq.NewConnector(b.dsn)
-			b.ok(err)
-			raw := sql.OpenDB(faultyConnector{connector, f})
-			t.Cleanup(func() { _ = raw.Close() }) // of connections that were cut on purpose
 			c := b.config
-			c.DB = sqlx.NewDb(raw, "postgres")
+			c.DB = dbtest.Faulty(t, b.dsn, f.step)
 			faulty := NewSyncer(c)
 
 			b.fake.set("main", at("keep", morning.Add(day)), at("move", morning.Add(day)), at("drop", morning.Add(day)))

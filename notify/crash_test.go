@@ -2,8 +2,6 @@ package notify_test
 
 import (
 	"context"
-	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"sync"
@@ -11,9 +9,9 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
-	"github.com/lib/pq"
 	"pgregory.net/rapid"
 
+	"rappel/migrations/dbtest"
 	"rappel/notify"
 )
 
@@ -29,21 +27,24 @@ type life struct {
 	over       bool
 }
 
-// statement counts one; before says whether it must not be carried out.
-func (l *life) statement() (before, after bool) {
+// statement counts one, and tells what becomes of it.
+func (l *life) statement(dbtest.Step) (before, after error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.over {
-		return true, true
+		return errCrash, nil
 	}
 	if l.statements > 0 {
 		l.statements--
 	}
-	if l.statements == 0 {
-		l.over = true
-		return !l.lateReply, true
+	if l.statements != 0 {
+		return nil, nil
 	}
-	return false, false
+	l.over = true
+	if l.lateReply {
+		return nil, errCrash
+	}
+	return errCrash, nil
 }
 
 // send counts a submission; dead says it doesn't happen, ends that its answer is lost.
@@ -67,87 +68,6 @@ func (l *life) ended() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.over
-}
-
-// mortalDB is a pool that dies with l.
-func mortalDB(t testing.TB, dsn string, l *life) *sqlx.DB {
-	c, err := pq.NewConnector(dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return sqlx.NewDb(sql.OpenDB(mortalConnector{c, l}), "postgres")
-}
-
-type mortalConnector struct {
-	driver.Connector
-	l *life
-}
-
-func (c mortalConnector) Connect(ctx context.Context) (driver.Conn, error) {
-	conn, err := c.Connector.Connect(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return mortalConn{conn, c.l}, nil
-}
-
-type mortalConn struct {
-	driver.Conn
-	l *life
-}
-
-func mortal[T any](l *life, f func() (T, error)) (T, error) {
-	var zero T
-	before, after := l.statement()
-	if before {
-		return zero, errCrash
-	}
-	v, err := f()
-	if after {
-		return zero, errCrash
-	}
-	return v, err
-}
-
-func (c mortalConn) QueryContext(ctx context.Context, q string, args []driver.NamedValue) (driver.Rows, error) {
-	return mortal(c.l, func() (driver.Rows, error) { return c.Conn.(driver.QueryerContext).QueryContext(ctx, q, args) })
-}
-
-func (c mortalConn) ExecContext(ctx context.Context, q string, args []driver.NamedValue) (driver.Result, error) {
-	return mortal(c.l, func() (driver.Result, error) { return c.Conn.(driver.ExecerContext).ExecContext(ctx, q, args) })
-}
-
-func (c mortalConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
-	tx, err := mortal(c.l, func() (driver.Tx, error) { return c.Conn.(driver.ConnBeginTx).BeginTx(ctx, o) })
-	if err != nil {
-		return nil, err
-	}
-	return mortalTx{tx, c.l}, nil
-}
-
-func (c mortalConn) CheckNamedValue(v *driver.NamedValue) error {
-	if k, ok := c.Conn.(driver.NamedValueChecker); ok {
-		return k.CheckNamedValue(v)
-	}
-	return driver.ErrSkip
-}
-
-// IsValid throws the connections of the dead away, which rolls their transactions back.
-func (c mortalConn) IsValid() bool { return !c.l.ended() }
-
-type mortalTx struct {
-	driver.Tx
-	l *life
-}
-
-func (tx mortalTx) Commit() error {
-	_, err := mortal(tx.l, func() (struct{}, error) { return struct{}{}, tx.Tx.Commit() })
-	if err != nil && tx.l.ended() {
-		// The server hears no COMMIT and no ROLLBACK from the dead, only that the
-		// connection is gone.
-		_ = tx.Tx.Rollback() // fails where the commit had come through
-	}
-	return err
 }
 
 // gateway is a carrier with a truth of its own: what phones received.
@@ -304,7 +224,7 @@ func TestExactlyOnce(t *testing.T) {
 			} else {
 				l.sends = rapid.IntRange(1, 8).Draw(r, "send")
 			}
-			db := mortalDB(t, dsn, l)
+			db := dbtest.Faulty(t, dsn, l.statement)
 			tick(l, db)
 			if err := db.Close(); err != nil {
 				r.Fatal(err)

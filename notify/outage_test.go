@@ -1,18 +1,14 @@
 package notify_test
 
 import (
-	"context"
-	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/jmoiron/sqlx"
-	"github.com/lib/pq"
 
+	"rappel/migrations/dbtest"
 	"rappel/notify"
 )
 
@@ -30,39 +26,15 @@ func (o *outage) begin(n int) {
 	o.left = n
 }
 
-type outageConnector struct {
-	driver.Connector
-	o *outage
-}
-
-func (c outageConnector) Connect(ctx context.Context) (driver.Conn, error) {
-	conn, err := c.Connector.Connect(ctx)
-	if err != nil {
-		return nil, err
+// step refuses a transaction while the outage lasts.
+func (o *outage) step(s dbtest.Step) (before, after error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if s != dbtest.Begin || o.left == 0 {
+		return nil, nil
 	}
-	return outageConn{conn, c.o}, nil
-}
-
-type outageConn struct {
-	driver.Conn
-	o *outage
-}
-
-func (c outageConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
-	c.o.mu.Lock()
-	defer c.o.mu.Unlock()
-	if c.o.left > 0 {
-		c.o.left--
-		return nil, errOutage
-	}
-	return c.Conn.(driver.ConnBeginTx).BeginTx(ctx, opts)
-}
-
-func (c outageConn) CheckNamedValue(v *driver.NamedValue) error {
-	if k, ok := c.Conn.(driver.NamedValueChecker); ok {
-		return k.CheckNamedValue(v)
-	}
-	return driver.ErrSkip
+	o.left--
+	return errOutage, nil
 }
 
 // The database goes away between a submission and its recording and comes back at the
@@ -74,17 +46,8 @@ func TestDispatcher_databaseAwayWhileRecording(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	connector, err := pq.NewConnector(dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
 	o := &outage{}
-	db := sqlx.NewDb(sql.OpenDB(outageConnector{connector, o}), "postgres")
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	db := dbtest.Faulty(t, dsn, o.step)
 	const tries = 12
 	pauses := make([]time.Duration, tries)
 	for i := range pauses {

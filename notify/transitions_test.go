@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"rappel/migrations"
+	"rappel/migrations/dbtest"
 	"rappel/notify"
 )
 
@@ -370,7 +371,7 @@ func (s *stage) died() {
 		s.t.Fatal(err)
 	}
 	l := &life{statements: -1, sends: -1}
-	db := mortalDB(s.t, dsn, l)
+	db := dbtest.Faulty(s.t, dsn, l.statement)
 	s.carrier.script = func(int, notify.Message) (notify.Submission, error) {
 		l.mu.Lock()
 		l.over = true

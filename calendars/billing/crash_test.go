@@ -1,9 +1,6 @@
 package billing
 
 import (
-	"context"
-	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"sync"
@@ -15,6 +12,7 @@ import (
 	"github.com/lib/pq/pqerror"
 
 	"rappel/migrations"
+	"rappel/migrations/dbtest"
 )
 
 // A database that goes away at one chosen statement, BEGIN and COMMIT counted: the
@@ -36,83 +34,21 @@ func (f *faults) arm(at int, after bool) {
 	f.count, f.at, f.after, f.dead = 0, at, after, false
 }
 
-// step counts a statement; done reports whether a COMMIT must be carried out though the
-// caller never hears of it.
-func (f *faults) step() (done bool, err error) {
+// step counts a statement.
+func (f *faults) step(s dbtest.Step) (before, after error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.dead {
-		return false, errKilled
+		return errKilled, nil
 	}
 	if f.count++; f.count != f.at {
-		return false, nil
+		return nil, nil
 	}
 	f.dead = true
-	return f.after, errKilled
-}
-
-type faultyConnector struct {
-	driver.Connector
-	f *faults
-}
-
-func (c faultyConnector) Connect(ctx context.Context) (driver.Conn, error) {
-	conn, err := c.Connector.Connect(ctx)
-	if err != nil {
-		return nil, err
+	if f.after && s == dbtest.Commit {
+		return nil, errKilled
 	}
-	return &faultyConn{conn, c.f}, nil
-}
-
-type faultyConn struct {
-	driver.Conn
-	f *faults
-}
-
-func (c *faultyConn) ExecContext(ctx context.Context, q string, args []driver.NamedValue) (driver.Result, error) {
-	if _, err := c.f.step(); err != nil {
-		return nil, err
-	}
-	return c.Conn.(driver.ExecerContext).ExecContext(ctx, q, args)
-}
-
-func (c *faultyConn) QueryContext(ctx context.Context, q string, args []driver.NamedValue) (driver.Rows, error) {
-	if _, err := c.f.step(); err != nil {
-		return nil, err
-	}
-	return c.Conn.(driver.QueryerContext).QueryContext(ctx, q, args)
-}
-
-func (c *faultyConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
-	if _, err := c.f.step(); err != nil {
-		return nil, err
-	}
-	tx, err := c.Conn.(driver.ConnBeginTx).BeginTx(ctx, o)
-	if err != nil {
-		return nil, err
-	}
-	return faultyTx{tx, c.f}, nil
-}
-
-func (c *faultyConn) CheckNamedValue(v *driver.NamedValue) error {
-	if checker, ok := c.Conn.(driver.NamedValueChecker); ok {
-		return checker.CheckNamedValue(v)
-	}
-	return driver.ErrSkip
-}
-
-type faultyTx struct {
-	driver.Tx
-	f *faults
-}
-
-func (t faultyTx) Commit() error {
-	done, err := t.f.step()
-	switch {
-	case err == nil || done:
-		return errors.Join(err, t.Tx.Commit())
-	}
-	return errors.Join(err, t.Tx.Rollback())
+	return errKilled, nil
 }
 
 // rows is all that billing wrote, without what only tells when or how often.
@@ -183,11 +119,7 @@ func TestService_P7_killedAtEveryStatement(t *testing.T) {
 			w := prepare(t)
 			w.day(do.on)
 			f := &faults{}
-			connector, err := pq.NewConnector(w.dsn)
-			w.ok(err)
-			raw := sql.OpenDB(faultyConnector{connector, f})
-			t.Cleanup(func() { _ = raw.Close() }) // of connections that were cut on purpose
-			faulty := w.serviceOn(sqlx.NewDb(raw, "postgres"))
+			faulty := w.serviceOn(dbtest.Faulty(t, w.dsn, f.step))
 			// Each attempt gets one statement further and dies there; every other one in
 			// a COMMIT that did happen. All that it wrote stays, so this is one process
 			// after the other dying at the same work.

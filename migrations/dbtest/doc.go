@@ -6,6 +6,7 @@
 //	dsn := dbtest.NewDSN(t)          // for several pools on one database:
 //	owner := dbtest.Open(t, dsn)     // the owner
 //	web := dbtest.Web(t, dsn)        // the web's role, bound by row-level security
+//	db := dbtest.Faulty(t, dsn, f)   // fails where f says, before a statement or after it
 //
 // # Words
 //

@@ -2,8 +2,6 @@ package credits_test
 
 import (
 	"context"
-	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"strings"
@@ -12,9 +10,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jmoiron/sqlx"
-	"github.com/lib/pq"
 
 	"rappel/migrations"
+	"rappel/migrations/dbtest"
 	"rappel/notify"
 	"rappel/notify/credits"
 )
@@ -36,79 +34,17 @@ func (f *faults) arm(at int, after bool) {
 	f.count, f.at, f.after, f.hit = 0, at, after, false
 }
 
-func (f *faults) step() error {
+func (f *faults) step(s dbtest.Step) (before, after error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.count++; f.count != f.at {
-		return nil
+		return nil, nil
 	}
 	f.hit = true
-	return errGone
-}
-
-type faultyConnector struct {
-	driver.Connector
-	f *faults
-}
-
-func (c faultyConnector) Connect(ctx context.Context) (driver.Conn, error) {
-	conn, err := c.Connector.Connect(ctx)
-	if err != nil {
-		return nil, err
+	if f.after && s == dbtest.Commit {
+		return nil, errGone
 	}
-	return &faultyConn{conn, c.f}, nil
-}
-
-type faultyConn struct {
-	driver.Conn
-	f *faults
-}
-
-func (c *faultyConn) ExecContext(ctx context.Context, q string, args []driver.NamedValue) (driver.Result, error) {
-	if err := c.f.step(); err != nil {
-		return nil, err
-	}
-	return c.Conn.(driver.ExecerContext).ExecContext(ctx, q, args)
-}
-
-func (c *faultyConn) QueryContext(ctx context.Context, q string, args []driver.NamedValue) (driver.Rows, error) {
-	if err := c.f.step(); err != nil {
-		return nil, err
-	}
-	return c.Conn.(driver.QueryerContext).QueryContext(ctx, q, args)
-}
-
-func (c *faultyConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
-	if err := c.f.step(); err != nil {
-		return nil, err
-	}
-	tx, err := c.Conn.(driver.ConnBeginTx).BeginTx(ctx, o)
-	if err != nil {
-		return nil, err
-	}
-	return faultyTx{tx, c.f}, nil
-}
-
-func (c *faultyConn) CheckNamedValue(v *driver.NamedValue) error {
-	if checker, ok := c.Conn.(driver.NamedValueChecker); ok {
-		return checker.CheckNamedValue(v)
-	}
-	return driver.ErrSkip
-}
-
-type faultyTx struct {
-	driver.Tx
-	f *faults
-}
-
-func (t faultyTx) Commit() error {
-	if err := t.f.step(); err != nil {
-		if t.f.after {
-			return errors.Join(t.Tx.Commit(), err)
-		}
-		return errors.Join(err, t.Tx.Rollback())
-	}
-	return t.Tx.Commit()
+	return errGone, nil
 }
 
 // state is everything credits may write, without what differs from run to run.
@@ -211,11 +147,7 @@ func TestCredits_faultAtEveryStatement(t *testing.T) {
 				work.prepare(b)
 			}
 			f := &faults{}
-			connector, err := pq.NewConnector(b.dsn)
-			b.ok(err)
-			raw := sql.OpenDB(faultyConnector{connector, f})
-			t.Cleanup(func() { _ = raw.Close() }) // of connections that were cut on purpose
-			faulty := sqlx.NewDb(raw, "postgres")
+			faulty := dbtest.Faulty(t, b.dsn, f.step)
 			do := func() error {
 				return migrations.InTx(t.Context(), faulty, func(tx *sqlx.Tx) error { return work.do(t.Context(), b.over(faulty), tx) })
 			}
@@ -260,11 +192,7 @@ func TestCredits_answerLost(t *testing.T) {
 	b := newBench(t)
 	b.account(2, 1)
 	f := &faults{}
-	connector, err := pq.NewConnector(b.dsn)
-	b.ok(err)
-	raw := sql.OpenDB(faultyConnector{connector, f})
-	t.Cleanup(func() { _ = raw.Close() }) // of connections that were cut on purpose
-	faulty := sqlx.NewDb(raw, "postgres")
+	faulty := dbtest.Faulty(t, b.dsn, f.step)
 	c := b.over(faulty)
 	do := func(work func(tx *sqlx.Tx) error) {
 		t.Helper()
@@ -284,7 +212,7 @@ func TestCredits_answerLost(t *testing.T) {
 		_, err := c.TransferTx(t.Context(), tx, credits.Transfer{From: 1, To: 2, Credits: 6, Key: "t"})
 		return err
 	})
-	_, err = b.hold(1, charge(1, 4), charge(2, 4))
+	_, err := b.hold(1, charge(1, 4), charge(2, 4))
 	b.ok(err)
 	do(func(tx *sqlx.Tx) error {
 		return c.SettleTx(t.Context(), tx, []notify.Settlement{{MessageRef: notify.MessageRef{AccountID: 1, ID: 1}, Captured: true, At: epoch},

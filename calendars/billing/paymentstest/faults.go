@@ -1,14 +1,12 @@
 package paymentstest
 
 import (
-	"context"
-	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"sync"
 
 	"github.com/jmoiron/sqlx"
-	"github.com/lib/pq"
+
+	"rappel/migrations/dbtest"
 )
 
 // ErrFault is what the database answers where it was told to fail.
@@ -38,11 +36,11 @@ func (f *Faults) Hit() bool {
 	return f.hit
 }
 
-// step answers ErrFault at the chosen statement, late when it is to take place first.
-func (f *Faults) step(commit bool) (early, late error) {
+// step answers ErrFault at the chosen statement, after it when only the answer is lost.
+func (f *Faults) step(s dbtest.Step) (before, after error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.lost && !commit {
+	if f.lost && s != dbtest.Commit {
 		return nil, nil
 	}
 	if f.count++; f.at == 0 || f.count != f.at {
@@ -59,72 +57,5 @@ func (f *Faults) step(commit bool) (early, late error) {
 func (w *World) Faulty() (*sqlx.DB, *Faults) {
 	w.Helper()
 	f := &Faults{}
-	connector, err := pq.NewConnector(w.DSN)
-	w.OK(err)
-	db := sqlx.NewDb(sql.OpenDB(faultyConnector{connector, f}), "postgres")
-	w.Cleanup(func() { _ = db.Close() }) // of connections that were cut on purpose
-	return db, f
-}
-
-type faultyConnector struct {
-	driver.Connector
-	f *Faults
-}
-
-func (c faultyConnector) Connect(ctx context.Context) (driver.Conn, error) {
-	conn, err := c.Connector.Connect(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &faultyConn{conn, c.f}, nil
-}
-
-type faultyConn struct {
-	driver.Conn
-	f *Faults
-}
-
-func (c *faultyConn) ExecContext(ctx context.Context, q string, args []driver.NamedValue) (driver.Result, error) {
-	if err, _ := c.f.step(false); err != nil {
-		return nil, err
-	}
-	return c.Conn.(driver.ExecerContext).ExecContext(ctx, q, args)
-}
-
-func (c *faultyConn) QueryContext(ctx context.Context, q string, args []driver.NamedValue) (driver.Rows, error) {
-	if err, _ := c.f.step(false); err != nil {
-		return nil, err
-	}
-	return c.Conn.(driver.QueryerContext).QueryContext(ctx, q, args)
-}
-
-func (c *faultyConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
-	if err, _ := c.f.step(false); err != nil {
-		return nil, err
-	}
-	tx, err := c.Conn.(driver.ConnBeginTx).BeginTx(ctx, o)
-	if err != nil {
-		return nil, err
-	}
-	return faultyTx{tx, c.f}, nil
-}
-
-func (c *faultyConn) CheckNamedValue(v *driver.NamedValue) error {
-	if checker, ok := c.Conn.(driver.NamedValueChecker); ok {
-		return checker.CheckNamedValue(v)
-	}
-	return driver.ErrSkip
-}
-
-type faultyTx struct {
-	driver.Tx
-	f *Faults
-}
-
-func (t faultyTx) Commit() error {
-	early, late := t.f.step(true)
-	if early != nil {
-		return errors.Join(early, t.Tx.Rollback())
-	}
-	return errors.Join(late, t.Tx.Commit())
+	return dbtest.Faulty(w, w.DSN, f.step), f
 }
