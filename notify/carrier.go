@@ -61,8 +61,35 @@ type Carrier interface {
 // submitting and recording leaves no doubt.
 type Finder interface {
 	// Find looks for m by its Reference or, lacking that, by recipient, sender,
-	// text and time since. found false means the carrier certainly has it not.
-	Find(ctx context.Context, m Message, since time.Time) (s Submission, found bool, err error)
+	// text and time since (see Skew), and returns all that may be m: one found by its
+	// Reference alone, others the oldest first. No hit and no error mean that the carrier
+	// certainly has it not. An error beside hits means that there may be more.
+	Find(ctx context.Context, m Message, since time.Time) ([]Hit, error)
+}
+
+// Skew is how far a carrier's clock and ours may be apart where one is asked by time.
+const Skew = 2 * time.Minute
+
+// Match is what a Finder goes by.
+type Match int
+
+// The matches. Two texts may be alike, and of two only one may have arrived; so what is
+// found by its text may be another message's.
+const (
+	// ByReference: it is the message looked for.
+	ByReference Match = iota
+	// ByText: it is, unless its id is another message's.
+	ByText
+	// ByCount: nothing tells which of several texts alike it is; the id is the one the
+	// message looked for would have. As many of them as messages alike are known to have
+	// arrived are theirs.
+	ByCount
+)
+
+// Hit is what may be the message a Finder was asked for.
+type Hit struct {
+	Submission
+	Match Match
 }
 
 // Limited is a Carrier whose gateway takes only so much. The Dispatcher keeps to it, for

@@ -126,14 +126,14 @@ func (g *gateway) Send(_ context.Context, m notify.Message) (notify.Submission, 
 // asking is a gateway that can be asked what it has.
 type asking struct{ *gateway }
 
-func (a asking) Find(_ context.Context, m notify.Message, _ time.Time) (notify.Submission, bool, error) {
+func (a asking) Find(_ context.Context, m notify.Message, _ time.Time) ([]notify.Hit, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	ids := a.arrived[notify.MessageRef{AccountID: m.AccountID, ID: m.ID}]
 	if len(ids) == 0 {
-		return notify.Submission{}, false, nil
+		return nil, nil
 	}
-	return notify.Submission{IDs: ids[:1]}, true, nil
+	return []notify.Hit{{Submission: notify.Submission{IDs: ids[:1]}}}, nil
 }
 
 // Whatever carriers answer and wherever processes die: every message ends in a state that

@@ -70,7 +70,9 @@
 // unanswered, and never more than the carrier's Window, since the window's tokens are held
 // from before the claim until the record.
 //
-// A carrier that can be asked (Finder) is asked, and what it says is certain. For others,
+// A carrier that can be asked (Finder) is asked, and what it says is certain: what it has
+// under our Reference is the message, and of texts alike those that other messages are
+// known to have are theirs, once no text to that person is being submitted. For others,
 // a receipt for the same recipient and sender that carries an id nobody knows is taken
 // as the message's, unless it could belong to one that is still being submitted; an id
 // that is our own Reference is taken for its message alone. When

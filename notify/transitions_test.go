@@ -26,7 +26,7 @@ type stage struct {
 	gate     gate
 	hours    openHours
 	routes   map[string]notify.Route
-	find     func(m notify.Message) (notify.Submission, bool, error)
+	find     func(m notify.Message) ([]notify.Hit, error)
 	asked    chan struct{} // the carrier was given the message
 	answers  chan reply
 	ticked   chan error
@@ -293,28 +293,28 @@ var transitions = []transition{
 	}},
 	{"claimed", "its owner is silent", "unanswered", func(s *stage) { s.died() }, func(s *stage) { s.rest(); s.later(30 * time.Second) }},
 	{"unanswered", "the carrier has it", "SENT", func(s *stage) {
-		s.find = func(notify.Message) (notify.Submission, bool, error) {
-			return notify.Submission{IDs: []string{"id"}}, true, nil
+		s.find = func(notify.Message) ([]notify.Hit, error) {
+			return []notify.Hit{{Submission: notify.Submission{IDs: []string{"id"}}}}, nil
 		}
 		s.unanswered()
 	}, func(s *stage) { s.later(3 * time.Minute) }},
 	{"unanswered", "the carrier hasn't it", "queued", func(s *stage) {
-		s.find = func(notify.Message) (notify.Submission, bool, error) { return notify.Submission{}, false, nil }
+		s.find = func(notify.Message) ([]notify.Hit, error) { return nil, nil }
 		s.unanswered()
 		s.rest()
 	}, func(s *stage) { s.later(3 * time.Minute) }},
 	{"unanswered", "the carrier hasn't it, and it was withdrawn", "NOT_SENT withdrawn", func(s *stage) {
-		s.find = func(notify.Message) (notify.Submission, bool, error) { return notify.Submission{}, false, nil }
+		s.find = func(notify.Message) ([]notify.Hit, error) { return nil, nil }
 		s.unanswered()
 		s.withdraw(s.ref)
 	}, func(s *stage) { s.later(3 * time.Minute) }},
 	{"unanswered", "the carrier hasn't it, and it is too late", "EXPIRED too_late", func(s *stage) {
-		s.find = func(notify.Message) (notify.Submission, bool, error) { return notify.Submission{}, false, nil }
+		s.find = func(notify.Message) ([]notify.Hit, error) { return nil, nil }
 		s.unanswered()
 	}, func(s *stage) { s.later(25 * time.Hour) }},
 	{"unanswered", "the carrier can't say", "unanswered", func(s *stage) {
-		s.find = func(notify.Message) (notify.Submission, bool, error) {
-			return notify.Submission{}, false, errors.New("down")
+		s.find = func(notify.Message) ([]notify.Hit, error) {
+			return nil, errors.New("down")
 		}
 		s.unanswered()
 	}, func(s *stage) { s.later(3 * time.Minute) }},

@@ -1,7 +1,9 @@
 package notify
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -73,28 +75,22 @@ func (d *Dispatcher) decideAccount(ctx context.Context, account int64) (worked i
 // decide asks the carrier where it can be asked, then looks for evidence, then follows
 // the policy.
 func (d *Dispatcher) decide(ctx context.Context, m doubt) error {
-	var found *Submission
-	certainlyNot := false
+	var got asked
 	if l := d.laneNamed(m.Carrier); l != nil {
 		if finder, ok := l.carrier.(Finder); ok {
-			s, yes, err := find(ctx, d.cfg.SendTimeout, finder, m.Message, m.Since)
-			switch {
-			case err != nil && d.cfg.Now().Before(m.Expires):
+			hits, err := find(ctx, d.cfg.SendTimeout, finder, m.Message, m.Since)
+			if err != nil && len(hits) == 0 && d.cfg.Now().Before(m.Expires) {
 				// Asked again when its time comes round. There is no hurry that would
 				// justify a guess while the carrier may still tell.
-				d.cfg.Log.WarnContext(ctx, "carrier could not say whether it has a message", "account_id", m.AccountID,
-					"message_id", m.ID, "carrier", m.Carrier, "error", err)
+				d.warnUnsaid(ctx, m, err)
 				return nil
-			case err == nil && yes:
-				found = &s
-			case err == nil:
-				certainlyNot = true
 			}
+			got = asked{hits: hits, all: err == nil}
 		}
 	}
 	now := d.cfg.Now()
 	err := migrations.InAccount(ctx, d.cfg.DB, m.AccountID, func(tx *sqlx.Tx) error {
-		return d.decideTx(ctx, tx, m, found, certainlyNot, now)
+		return d.decideTx(ctx, tx, m, got, now)
 	})
 	if err != nil {
 		return fmt.Errorf("decide message %d of account %d: %w", m.ID, m.AccountID, err)
@@ -102,19 +98,28 @@ func (d *Dispatcher) decide(ctx context.Context, m doubt) error {
 	return nil
 }
 
-// find asks the carrier; a panic of it is an error like any other.
-func find(ctx context.Context, patience time.Duration, f Finder, m Message, since time.Time) (s Submission, found bool, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = errPanic
-		}
-	}()
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	return f.Find(ctx, m, since)
+func (d *Dispatcher) warnUnsaid(ctx context.Context, m doubt, err error) {
+	d.cfg.Log.WarnContext(ctx, "carrier could not say whether it has a message", "account_id", m.AccountID,
+		"message_id", m.ID, "carrier", m.Carrier, "error", err)
 }
 
-func (d *Dispatcher) decideTx(ctx context.Context, tx *sqlx.Tx, m doubt, found *Submission, certainlyNot bool, now time.Time) error {
+func (d *Dispatcher) decideTx(ctx context.Context, tx *sqlx.Tx, m doubt, got asked, now time.Time) error {
+	var found *Submission
+	if len(got.hits) > 0 {
+		var err error
+		found, err = d.book.chooseTx(ctx, tx, m, got.hits)
+		switch {
+		case errors.Is(err, errBusy), err == nil && found == nil && !got.all:
+			if now.Before(m.Expires) {
+				d.warnUnsaid(ctx, m, cmp.Or(err, errMore))
+				return nil // asked again when its time comes round
+			}
+			got.all = false
+		case err != nil:
+			return err
+		}
+	}
+	certainlyNot := found == nil && got.all
 	if found == nil && !certainlyNot {
 		wait, err := d.book.evidenceTx(ctx, tx, trail{m.Carrier, m.Recipient, m.Sender}, now, d.cfg.ReceiptWait)
 		if err != nil || wait {

@@ -7,16 +7,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lib/pq"
+
 	"rappel/notify"
 )
 
 // finder is a carrier that can be asked.
 type finder struct {
 	*carrier
-	find func(m notify.Message) (notify.Submission, bool, error)
+	find func(m notify.Message) ([]notify.Hit, error)
 }
 
-func (f finder) Find(_ context.Context, m notify.Message, _ time.Time) (notify.Submission, bool, error) {
+func (f finder) Find(_ context.Context, m notify.Message, _ time.Time) ([]notify.Hit, error) {
 	return f.find(m)
 }
 
@@ -31,7 +33,7 @@ func TestUnanswered(t *testing.T) {
 		name    string
 		kind    notify.Kind
 		expires time.Duration
-		find    func(m notify.Message) (notify.Submission, bool, error)
+		find    func(m notify.Message) ([]notify.Hit, error)
 		again   error // what a second submission gets
 		during  func(w *world, desk *notify.Desk)
 		after   func(w *world, desk *notify.Desk)
@@ -61,14 +63,14 @@ func TestUnanswered(t *testing.T) {
 			history: "queued unanswered resent accepted", sends: 2},
 		{name: "a receipt after giving up harms nothing", kind: notify.Marketing, after: evidence("late"), status: notify.NetworkError,
 			reason: notify.ReasonUnanswered, history: "queued unanswered gave_up", sends: 1},
-		{name: "the carrier has it", find: func(notify.Message) (notify.Submission, bool, error) {
-			return notify.Submission{IDs: []string{"found"}}, true, nil
+		{name: "the carrier has it", find: func(notify.Message) ([]notify.Hit, error) {
+			return []notify.Hit{{Submission: notify.Submission{IDs: []string{"found"}}}}, nil
 		}, after: evidence("found"), status: notify.Delivered, history: "queued unanswered resolved receipt", sends: 1},
-		{name: "the carrier hasn't", kind: notify.Marketing, find: func(notify.Message) (notify.Submission, bool, error) {
-			return notify.Submission{}, false, nil
+		{name: "the carrier hasn't", kind: notify.Marketing, find: func(notify.Message) ([]notify.Hit, error) {
+			return nil, nil
 		}, status: notify.Sent, history: "queued unanswered not_found accepted", sends: 2},
-		{name: "the carrier can't say", expires: 10 * time.Minute, find: func(notify.Message) (notify.Submission, bool, error) {
-			return notify.Submission{}, false, errors.New("down")
+		{name: "the carrier can't say", expires: 10 * time.Minute, find: func(notify.Message) ([]notify.Hit, error) {
+			return nil, errors.New("down")
 		}, status: notify.NetworkError, reason: notify.ReasonUnanswered, history: "queued unanswered gave_up", sends: 1},
 		{name: "withdrawn meanwhile", during: func(w *world, _ *notify.Desk) {
 			if w.withdraw(notify.MessageRef{AccountID: 1, ID: int64(w.count(`SELECT id FROM messages`))}) {
@@ -129,6 +131,99 @@ func TestUnanswered(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Two texts alike to one person, of which the carrier, asked by text, has one: whichever of
+// the two it is, the other is sent.
+func TestUnanswered_textsAlike(t *testing.T) {
+	t.Parallel()
+	for name, match := range map[string]notify.Match{"by text": notify.ByText, "by count": notify.ByCount} {
+		for _, known := range []bool{true, false} { // the first was accepted, or is in doubt too
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t)
+				arrived := []string{"SM1"} // the first; what was submitted second never did
+				w.carrier.script = func(n int, m notify.Message) (notify.Submission, error) {
+					switch {
+					case n == 0 && known:
+						return notify.Submission{IDs: idsByMatch(match, m, "SM1")}, nil
+					case n < 2:
+						return notify.Submission{}, refused(notify.ErrUnknown)
+					}
+					arrived = append(arrived, "SM2")
+					return notify.Submission{IDs: idsByMatch(match, m, "SM2")}, nil
+				}
+				alike := func(m *notify.NewMessage) { m.Body = "Ihr Termin ist morgen um 10 Uhr." }
+				first := w.enqueue(alike)
+				d := w.dispatcher(func(c *notify.Config) {
+					c.Carriers = []notify.Carrier{finder{w.carrier, func(m notify.Message) (hits []notify.Hit, _ error) {
+						for _, id := range arrived {
+							hits = append(hits, notify.Hit{Submission: notify.Submission{IDs: idsByMatch(match, m, id)}, Match: match})
+						}
+						return hits, nil
+					}}}
+				})
+				w.tick(d)
+				w.clock.Add(time.Second)
+				second := w.enqueue(alike)
+				for range 20 {
+					w.tick(d)
+					w.clock.Add(30 * time.Second)
+				}
+				w.wantStatus(first, notify.Sent, "")
+				w.wantStatus(second, notify.Sent, "")
+				if a, b := w.carrier.times(first), w.carrier.times(second); a != 1 || b != 2 {
+					t.Errorf("submitted %d and %d times, want 1 and 2", a, b)
+				}
+				if n := w.count(`SELECT count(DISTINCT message_id) FROM carrier_refs`); n != 2 {
+					t.Errorf("carrier ids of %d messages, want 2", n)
+				}
+			})
+		}
+	}
+}
+
+// idsByMatch is how a carrier names a text: by its own id, or by the one asked for.
+func idsByMatch(match notify.Match, m notify.Message, id string) []string {
+	if match == notify.ByCount {
+		return []string{m.Reference()}
+	}
+	return []string{id}
+}
+
+// A text alike that is just being submitted may be what was found: the answer is awaited.
+func TestUnanswered_alikeBeingSubmitted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.carrier.script = always(notify.ErrUnknown)
+	ref := w.enqueue(nil)
+	twin := w.enqueue(func(m *notify.NewMessage) {
+		m.SendAt = epoch.Add(24 * time.Hour)
+		m.Expires = epoch.Add(48 * time.Hour)
+	})
+	w.exec(`DELETE FROM queue WHERE message_id = $1`, twin.ID)
+	var claim int64
+	if err := w.db.Get(&claim, `
+		INSERT INTO claims (account_id, carrier, owner, message_ids, attempts, claimed_at, lease_until)
+		VALUES (1, 'one', 'x', $1, '{0}', $2, $3) RETURNING id`, pq.Array([]int64{twin.ID}), epoch, epoch.Add(24*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	d := w.dispatcher(func(c *notify.Config) {
+		c.Carriers = []notify.Carrier{finder{w.carrier, func(notify.Message) ([]notify.Hit, error) {
+			return []notify.Hit{{Submission: notify.Submission{IDs: []string{"SM1"}}, Match: notify.ByText}}, nil
+		}}}
+	})
+	for range 10 {
+		w.tick(d)
+		w.clock.Add(30 * time.Second)
+	}
+	w.wantStatus(ref, notify.NotSent, notify.ReasonUnanswered)
+	w.exec(`DELETE FROM claims WHERE id = $1`, claim)
+	for range 10 {
+		w.tick(d)
+		w.clock.Add(30 * time.Second)
+	}
+	w.wantStatus(ref, notify.Sent, "")
 }
 
 // The first part was taken, the second not: the first part's receipt proves nothing.

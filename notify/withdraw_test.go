@@ -40,15 +40,15 @@ func TestWithdraw_lateAndYetInTime(t *testing.T) {
 				withdraw()
 				return notify.Submission{}, refused(notify.ErrUnknown)
 			}
-			c.Carriers = []notify.Carrier{finder{w.carrier, func(notify.Message) (notify.Submission, bool, error) {
-				return notify.Submission{}, false, nil
+			c.Carriers = []notify.Carrier{finder{w.carrier, func(notify.Message) ([]notify.Hit, error) {
+				return nil, nil
 			}}}
 		}, 1},
 		"withdrawn while the carrier is asked, which never had it": {notify.ReasonWithdrawn, func(w *world, c *notify.Config, withdraw func()) {
 			w.carrier.script = always(notify.ErrUnknown)
-			c.Carriers = []notify.Carrier{finder{w.carrier, func(notify.Message) (notify.Submission, bool, error) {
+			c.Carriers = []notify.Carrier{finder{w.carrier, func(notify.Message) ([]notify.Hit, error) {
 				withdraw()
-				return notify.Submission{}, false, nil
+				return nil, nil
 			}}}
 		}, 1},
 	} {

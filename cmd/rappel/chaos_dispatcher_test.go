@@ -140,25 +140,27 @@ type chaosFinder struct {
 }
 
 // Find implements notify.Finder.
-func (f chaosFinder) Find(ctx context.Context, m notify.Message, _ time.Time) (notify.Submission, bool, error) {
+func (f chaosFinder) Find(ctx context.Context, m notify.Message, _ time.Time) ([]notify.Hit, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, f.url+"?number="+strconv.Itoa(chaosNumber(m.Body)), nil)
 	if err != nil {
-		return notify.Submission{}, false, err
+		return nil, err
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return notify.Submission{}, false, err
+		return nil, err
 	}
 	defer resp.Body.Close()
 	switch resp.StatusCode {
 	case http.StatusNotFound:
-		return notify.Submission{}, false, nil
+		return nil, nil
 	case http.StatusOK:
 		var s notify.Submission
-		err := json.NewDecoder(resp.Body).Decode(&s)
-		return s, err == nil, err
+		if err := json.NewDecoder(resp.Body).Decode(&s); err != nil {
+			return nil, err
+		}
+		return []notify.Hit{{Submission: s}}, nil
 	}
-	return notify.Submission{}, false, errors.New("the gateway can't say: " + resp.Status)
+	return nil, errors.New("the gateway can't say: " + resp.Status)
 }
 
 // chaosLedger is an Observer that keeps accounts of credits as a careful one would: held

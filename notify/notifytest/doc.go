@@ -16,7 +16,8 @@
 // # Decisions
 //
 //   - A Want says also whether the gateway has the message although the Send
-//     failed. That is the point of ErrUnknown, and a Finder is held to it.
+//     failed. That is the point of ErrUnknown, and a Finder is held to it,
+//     and to telling two messages alike apart, or saying that it can't.
 //   - Receipts are tried late, early (before the answer to their submission), twice and
 //     backwards. Putting them in order is notify's business; a carrier hands on each, as
 //     it comes, and acknowledges it only when it was kept.

@@ -34,6 +34,7 @@ func Run(t *testing.T, h Harness) {
 			t.Run(string(c), func(t *testing.T) { h.fails(t, c, want) })
 		}
 	}
+	t.Run("two alike", h.alike)
 	t.Run("many at once, none lost, none twice", h.many)
 	t.Run("receipts of every status", h.statuses)
 	t.Run("receipts in any order", h.anyOrder)
@@ -135,15 +136,15 @@ func (h Harness) find(t *testing.T, g *Gateway, m notify.Message, want notify.Su
 	if !ok {
 		return
 	}
-	got, found, err := f.Find(t.Context(), m, time.Now().Add(-time.Minute))
+	hits, err := f.Find(t.Context(), m, time.Now().Add(-time.Minute))
 	if err != nil {
 		t.Fatalf("find: %v", err)
 	}
-	if found != accepted {
+	if found := len(hits) > 0; found != accepted {
 		t.Errorf("find says %v, the gateway has it: %v", found, accepted)
 	}
-	if want.IDs != nil {
-		if diff := cmp.Diff(want.IDs, got.IDs); diff != "" {
+	if want.IDs != nil && len(hits) > 0 {
+		if diff := cmp.Diff(want.IDs, hits[len(hits)-1].IDs); diff != "" {
 			t.Errorf("find's ids (-submitted +found):\n%s", diff)
 		}
 	}
@@ -535,5 +536,54 @@ func (h Harness) sameWords(t *testing.T) {
 	}
 	if got := in.Inbounds(); got[0].CarrierID == got[1].CarrierID {
 		t.Errorf("both have id %q: one would be taken for a replay", got[0].CarrierID)
+	}
+}
+
+// alike holds a Finder to two messages alike: it must not take one for the other.
+func (h Harness) alike(t *testing.T) {
+	g := h.Open(t, NewInbox())
+	f, ok := g.Carrier.(notify.Finder)
+	if !ok {
+		return
+	}
+	first := message(somebody, "Ihr Termin ist morgen um 10 Uhr.")
+	second := first
+	second.ID++
+	look := func(m notify.Message) []notify.Hit {
+		hits, err := f.Find(t.Context(), m, time.Now().Add(-time.Minute))
+		if err != nil {
+			t.Fatalf("find: %v", err)
+		}
+		return hits
+	}
+	a, err := g.Carrier.Send(t.Context(), first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, hit := range look(second) {
+		if hit.Match == notify.ByReference {
+			t.Error("one is taken for another for certain")
+		}
+	}
+	b, err := g.Carrier.Send(t.Context(), second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hits := look(second)
+	var want [][]string
+	switch {
+	case len(hits) == 1 && hits[0].Match == notify.ByReference:
+		want = [][]string{b.IDs}
+	case len(hits) > 0 && hits[0].Match == notify.ByCount:
+		want = [][]string{b.IDs, b.IDs}
+	default:
+		want = [][]string{a.IDs, b.IDs}
+	}
+	var got [][]string
+	for _, hit := range hits {
+		got = append(got, hit.IDs)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("found (-want +got):\n%s", diff)
 	}
 }

@@ -114,17 +114,17 @@ func (c *Carrier) write(ctx context.Context, m notify.Message, demo Demo) (id in
 var errDatabase = errors.New("sandbox: database")
 
 // Find looks for m by its reference.
-func (c *Carrier) Find(ctx context.Context, m notify.Message, _ time.Time) (notify.Submission, bool, error) {
+func (c *Carrier) Find(ctx context.Context, m notify.Message, _ time.Time) ([]notify.Hit, error) {
 	var id int64
 	err := c.db.GetContext(ctx, &id, `
 		SELECT id FROM sandbox_texts WHERE reference = $1 AND direction = 'to_phone' ORDER BY id LIMIT 1`, m.Reference())
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return notify.Submission{}, false, nil
+		return nil, nil
 	case err != nil:
-		return notify.Submission{}, false, fmt.Errorf("sandbox: find: %w", err)
+		return nil, fmt.Errorf("sandbox: find: %w", err)
 	}
-	return submission(id, m.Body), true, nil
+	return []notify.Hit{{Submission: submission(id, m.Body)}}, nil
 }
 
 // submission lists the ids of a text, one for each of its segments.

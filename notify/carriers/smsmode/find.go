@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,22 +34,22 @@ type page struct {
 }
 
 // Find looks for m among the messages of the hours around since, by its reference, or by
-// number, sender and text where smsmode leaves that out. It returns found false only
-// after it has seen them all, and not before the listing must have it.
-func (c *Carrier) Find(ctx context.Context, m notify.Message, since time.Time) (notify.Submission, bool, error) {
-	id, err := c.search(ctx, m, since)
-	switch {
-	case err != nil:
-		return notify.Submission{}, false, err
-	case id != "":
-		return notify.Submission{IDs: []string{id}}, true, nil
-	case c.client.Now().Before(since.Add(c.cfg.Listed)):
-		return notify.Submission{}, false, errNotListed
+// number, sender and text where smsmode leaves that out. It says that there are no more
+// only after it has seen them all, and not before the listing must have them.
+func (c *Carrier) Find(ctx context.Context, m notify.Message, since time.Time) ([]notify.Hit, error) {
+	hits, err := c.search(ctx, m, since)
+	if i := slices.IndexFunc(hits, func(h notify.Hit) bool { return h.Match == notify.ByReference }); i >= 0 {
+		return hits[i : i+1], nil
 	}
-	return notify.Submission{}, false, nil
+	if err == nil && c.client.Now().Before(since.Add(c.cfg.Listed)) {
+		err = errNotListed
+	}
+	slices.Reverse(hits) // smsmode lists the newest first
+	return hits, err
 }
 
-func (c *Carrier) search(ctx context.Context, m notify.Message, since time.Time) (id string, err error) {
+// search lists what may be m, down to the one that has its reference.
+func (c *Carrier) search(ctx context.Context, m notify.Message, since time.Time) (hits []notify.Hit, err error) {
 	const layout = "2006-01-02T15:04:05"
 	q := url.Values{"searchBy[direction]": {"MT"}, "pageSize": {strconv.Itoa(pageSize)},
 		"startDate": {since.Add(-around).UTC().Format(layout)}}
@@ -60,35 +61,41 @@ func (c *Carrier) search(ctx context.Context, m notify.Message, since time.Time)
 		q.Set("page", strconv.Itoa(n+1))
 		got, err := c.client.Do(ctx, c.request(messages+"?"+q.Encode(), nil))
 		if err != nil {
-			return "", err
+			return hits, err
 		}
 		if got.Status != http.StatusOK {
-			return "", fmt.Errorf("%w: %d while listing", carriers.ErrStatus, got.Status)
+			return hits, fmt.Errorf("%w: %d while listing", carriers.ErrStatus, got.Status)
 		}
 		var p page
 		if err := json.Unmarshal(got.Body, &p); err != nil || p.Items == nil {
-			return "", fmt.Errorf("%w while listing", carriers.ErrGarbage)
+			return hits, fmt.Errorf("%w while listing", carriers.ErrGarbage)
 		}
 		if len(p.Items) == 0 {
-			return "", nil
+			return hits, nil
 		}
 		for _, o := range p.Items {
-			if is(o, m) {
-				if id := carriers.Text(o.MessageID); id != "" {
-					return id, nil
-				}
-				return "", fmt.Errorf("%w: a message without an id", carriers.ErrGarbage)
+			match, ok := is(o, m)
+			if !ok {
+				continue
+			}
+			id := carriers.Text(o.MessageID)
+			if id == "" {
+				return hits, fmt.Errorf("%w: a message without an id", carriers.ErrGarbage)
+			}
+			hits = append(hits, notify.Hit{Submission: notify.Submission{IDs: []string{id}}, Match: match})
+			if match == notify.ByReference {
+				return hits, nil
 			}
 		}
 	}
-	return "", fmt.Errorf("%w: more than %d pages", carriers.ErrGarbage, maxPages)
+	return hits, fmt.Errorf("%w: more than %d pages", carriers.ErrGarbage, maxPages)
 }
 
-// is reports whether o is m.
-func is(o object, m notify.Message) bool {
+// is reports whether o may be m, and what says so.
+func is(o object, m notify.Message) (notify.Match, bool) {
 	if o.RefClient != "" {
-		return o.RefClient == m.Reference()
+		return notify.ByReference, o.RefClient == m.Reference()
 	}
-	return carriers.Number(o.Recipient.To) == m.Recipient && strings.TrimPrefix(o.From, "+") == strings.TrimPrefix(m.Sender, "+") &&
+	return notify.ByText, carriers.Number(o.Recipient.To) == m.Recipient && strings.TrimPrefix(o.From, "+") == strings.TrimPrefix(m.Sender, "+") &&
 		strings.HasPrefix(o.Body.Text, m.Body)
 }

@@ -47,12 +47,16 @@ func TestFind(t *testing.T) {
 		{"a day too late", m, began.Add(24 * time.Hour), time.Hour, ""},
 	} {
 		clock = tt.since.Add(tt.after)
-		s, found, err := r.carrier.Find(t.Context(), tt.m, tt.since)
+		hits, err := r.carrier.Find(t.Context(), tt.m, tt.since)
 		if err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 		}
-		if got := strings.Join(s.IDs, ","); got != tt.want || found != (tt.want != "") {
-			t.Errorf("%s: found %q %v, want %q", tt.name, got, found, tt.want)
+		got := ""
+		for _, h := range hits {
+			got += strings.Join(h.IDs, ",")
+		}
+		if got != tt.want {
+			t.Errorf("%s: found %q, want %q", tt.name, got, tt.want)
 		}
 	}
 }
@@ -67,17 +71,17 @@ func TestFind_listingIsBehind(t *testing.T) {
 	}
 	r.smsmode.Unlist(1)
 	now = now.Add(20*time.Minute - time.Second)
-	if _, found, err := r.carrier.Find(t.Context(), m, since); found || !errors.Is(err, errNotListed) {
-		t.Errorf("before its time: found %v, %v", found, err)
+	if hits, err := r.carrier.Find(t.Context(), m, since); len(hits) > 0 || !errors.Is(err, errNotListed) {
+		t.Errorf("before its time: found %v, %v", hits, err)
 	}
 	r.smsmode.Unlist(0)
-	if _, found, err := r.carrier.Find(t.Context(), m, since); !found || err != nil {
-		t.Errorf("listed: found %v, %v", found, err)
+	if hits, err := r.carrier.Find(t.Context(), m, since); len(hits) != 1 || err != nil {
+		t.Errorf("listed: found %v, %v", hits, err)
 	}
 	r.smsmode.Unlist(1)
 	now = now.Add(time.Second)
-	if _, found, err := r.carrier.Find(t.Context(), m, since); found || err != nil {
-		t.Errorf("after its time: found %v, %v", found, err)
+	if hits, err := r.carrier.Find(t.Context(), m, since); len(hits) > 0 || err != nil {
+		t.Errorf("after its time: found %v, %v", hits, err)
 	}
 }
 
@@ -121,9 +125,9 @@ func TestFind_byHand(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, found, err := c.Find(t.Context(), m, time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC))
-		if found != tt.found || (err != nil) != tt.doubt {
-			t.Errorf("%s: found %v, %v", tt.name, found, err)
+		hits, err := c.Find(t.Context(), m, time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC))
+		if (len(hits) > 0) != tt.found || (err != nil) != tt.doubt {
+			t.Errorf("%s: found %v, %v", tt.name, hits, err)
 		}
 		api.Close()
 	}
@@ -140,7 +144,7 @@ func TestFind_withoutEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, found, err := c.Find(t.Context(), message("x"), time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)); found || err == nil {
-		t.Errorf("found %v, %v; want a doubt", found, err)
+	if hits, err := c.Find(t.Context(), message("x"), time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)); len(hits) > 0 || err == nil {
+		t.Errorf("found %v, %v; want a doubt", hits, err)
 	}
 }

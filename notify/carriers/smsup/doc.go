@@ -66,8 +66,9 @@
 //     in SMSup's console or by another program. One without is acknowledged and left; one
 //     with another's is handed on without its number, so that it is evidence for nothing.
 //     Two installations must not share an account: their references look alike.
-//   - The history has no gsmsmsid, so Find goes by number, sender, text and time; the text
-//     may have grown SMSup's own STOP line at its end. Its dates name no zone. They are
+//   - The history has no gsmsmsid, so Find goes by number, sender, text and time, and says how
+//     many such texts there are; which of ours have arrived anyway says whether one of
+//     them is the one in question. The text may have grown SMSup's own STOP line at its end. Its dates name no zone. They are
 //     taken for Europe/Paris, which the API's other dates must be in, or for UTC, whichever
 //     lets the message be found: believing that one is missing would send it twice.
 //   - The history isn't promised to be complete at once, so absence proves nothing before

@@ -27,9 +27,6 @@ var paris = func() *time.Location {
 	return l
 }()
 
-// skew is how far SMSup's clock and ours may be apart; its dates have whole seconds.
-const skew = 2 * time.Minute
-
 // A search reads pages of so many campaigns to one phone, and at most so many of them.
 const pageSize, maxPages = 100, 20
 
@@ -47,57 +44,58 @@ type history struct {
 	} `json:"campaigns"`
 }
 
-// Find looks for m among the campaigns to its recipient since then. It returns found
-// false only after it has seen them all, and not before the history must have it.
-func (c *Carrier) Find(ctx context.Context, m notify.Message, since time.Time) (notify.Submission, bool, error) {
+// Find looks for m among the campaigns to its recipient since then, which tell no id that
+// is ours: its hits are ByCount. It says that there are no more only after it has seen
+// them all, and not before the history must have them.
+func (c *Carrier) Find(ctx context.Context, m notify.Message, since time.Time) ([]notify.Hit, error) {
 	to, ok := carriers.Digits(m.Recipient)
 	if !ok {
-		return notify.Submission{}, false, nil // it never left
+		return nil, nil // it never left
 	}
-	found, err := c.search(ctx, m, to, since)
-	switch {
-	case err != nil:
-		return notify.Submission{}, false, err
-	case found:
-		return notify.Submission{IDs: []string{m.Reference()}}, true, nil
-	case c.client.Now().Before(since.Add(c.cfg.Listed)):
-		return notify.Submission{}, false, errNotListed
+	n, err := c.search(ctx, m, to, since)
+	if err == nil && c.client.Now().Before(since.Add(c.cfg.Listed)) {
+		err = errNotListed
 	}
-	return notify.Submission{}, false, nil
+	hits := make([]notify.Hit, n)
+	for i := range hits {
+		hits[i] = notify.Hit{Submission: notify.Submission{IDs: []string{m.Reference()}}, Match: notify.ByCount}
+	}
+	return hits, err
 }
 
-func (c *Carrier) search(ctx context.Context, m notify.Message, to string, since time.Time) (bool, error) {
+// search counts the campaigns that may be m.
+func (c *Carrier) search(ctx context.Context, m notify.Message, to string, since time.Time) (n int, err error) {
 	for page := range maxPages {
 		got, err := c.client.Do(ctx, c.request("/campaigns?"+url.Values{"destination": {to}, "sort": {"-id"},
 			"start": {strconv.Itoa(page * pageSize)}, "length": {strconv.Itoa(pageSize)}}.Encode(), nil))
 		if err != nil {
-			return false, err
+			return n, err
 		}
 		if got.Status != http.StatusOK {
-			return false, fmt.Errorf("%w: %d while listing", carriers.ErrStatus, got.Status)
+			return n, fmt.Errorf("%w: %d while listing", carriers.ErrStatus, got.Status)
 		}
 		var h history
 		if err := json.Unmarshal(got.Body, &h); err != nil || h.Status == nil || *h.Status != 1 || h.Campaigns == nil {
-			return false, fmt.Errorf("%w while listing", carriers.ErrGarbage)
+			return n, fmt.Errorf("%w while listing", carriers.ErrGarbage)
 		}
 		var before time.Time
 		falling := true // newest first, as asked
 		for i, k := range h.Campaigns {
 			at, err := latest(k.Created, k.Date)
 			if err != nil {
-				return false, err
+				return n, err
 			}
-			if !at.Before(since.Add(-skew)) && sameSender(k.Sender, m.Sender) && startsWith(k.Text, m.Body) {
-				return true, nil
+			if !at.Before(since.Add(-notify.Skew)) && sameSender(k.Sender, m.Sender) && startsWith(k.Text, m.Body) {
+				n++
 			}
 			falling = falling && (i == 0 || !at.After(before))
 			before = at
 		}
 		if len(h.Campaigns) < pageSize || falling && before.Before(since.Add(-24*time.Hour)) {
-			return false, nil // that was all, or the rest is older still
+			return n, nil // that was all, or the rest is older still
 		}
 	}
-	return false, fmt.Errorf("%w: more than %d pages", carriers.ErrGarbage, maxPages)
+	return n, fmt.Errorf("%w: more than %d pages", carriers.ErrGarbage, maxPages)
 }
 
 // latest is the latest instant a date of the history can mean.

@@ -58,12 +58,12 @@ func TestFind(t *testing.T) {
 		{"no phone", change(func(m *notify.Message) { m.Recipient = "x" }), start0, false},
 	} {
 		clock = tt.since.Add(time.Hour)
-		s, found, err := r.carrier.Find(t.Context(), tt.m, tt.since)
+		hits, err := r.carrier.Find(t.Context(), tt.m, tt.since)
 		if err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 		}
-		if found != tt.want || found && s.IDs[0] != m.Reference() {
-			t.Errorf("%s: found %q %v, want %v", tt.name, s.IDs, found, tt.want)
+		if (len(hits) == 1) != tt.want || tt.want && hits[0].IDs[0] != m.Reference() {
+			t.Errorf("%s: found %+v, want %v", tt.name, hits, tt.want)
 		}
 	}
 }
@@ -78,17 +78,17 @@ func TestFind_historyIsBehind(t *testing.T) {
 	}
 	r.smsup.Unlist(1)
 	now = now.Add(10*time.Minute - time.Second)
-	if _, found, err := r.carrier.Find(t.Context(), m, since); found || !errors.Is(err, errNotListed) {
-		t.Errorf("before its time: found %v, %v", found, err)
+	if hits, err := r.carrier.Find(t.Context(), m, since); len(hits) > 0 || !errors.Is(err, errNotListed) {
+		t.Errorf("before its time: found %v, %v", hits, err)
 	}
 	r.smsup.Unlist(0)
-	if _, found, err := r.carrier.Find(t.Context(), m, since); !found || err != nil {
-		t.Errorf("listed: found %v, %v", found, err)
+	if hits, err := r.carrier.Find(t.Context(), m, since); len(hits) != 1 || !errors.Is(err, errNotListed) {
+		t.Errorf("listed: found %v, %v", hits, err)
 	}
 	r.smsup.Unlist(1)
 	now = now.Add(time.Second)
-	if _, found, err := r.carrier.Find(t.Context(), m, since); found || err != nil {
-		t.Errorf("after its time: found %v, %v", found, err)
+	if hits, err := r.carrier.Find(t.Context(), m, since); len(hits) > 0 || err != nil {
+		t.Errorf("after its time: found %v, %v", hits, err)
 	}
 }
 
@@ -115,8 +115,8 @@ func TestFind_doubtIsAnError(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, found, err := c.Find(t.Context(), message("x y z"), time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)); err == nil {
-			t.Errorf("%d %.40q: found %v without an error", tt.status, tt.body, found)
+		if hits, err := c.Find(t.Context(), message("x y z"), time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)); err == nil {
+			t.Errorf("%d %.40q: found %v without an error", tt.status, tt.body, hits)
 		}
 		api.Close()
 	}
@@ -145,8 +145,8 @@ func TestFind_otherOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, found, err := c.Find(t.Context(), message("Bis morgen."), time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)); !found || err != nil {
-		t.Errorf("found %v, %v", found, err)
+	if hits, err := c.Find(t.Context(), message("Bis morgen."), time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)); len(hits) != 1 || err != nil {
+		t.Errorf("found %v, %v", hits, err)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,55 +27,57 @@ type page struct {
 	Next string `json:"next_page_uri"`
 }
 
-// skew is how far Twilio's clock and ours may be apart; Twilio's dates have no
-// fractions of a second.
-const skew = 2 * time.Minute
-
 // maxPages of 50 bounds a search; nobody gets that many texts in the time since.
 const maxPages = 40
 
 // Find looks for m among the messages to its recipient created since then, by
-// sender and text. It returns found false only after it has seen them all.
-func (c *Carrier) Find(ctx context.Context, m notify.Message, since time.Time) (notify.Submission, bool, error) {
+// sender and text. It returns none only after it has seen them all.
+func (c *Carrier) Find(ctx context.Context, m notify.Message, since time.Time) ([]notify.Hit, error) {
+	hits, err := c.search(ctx, m, since)
+	slices.Reverse(hits) // Twilio lists the newest first
+	return hits, err
+}
+
+func (c *Carrier) search(ctx context.Context, m notify.Message, since time.Time) (hits []notify.Hit, err error) {
 	next := c.url("/Messages.json") + "?" + url.Values{"To": {m.Recipient}, "PageSize": {"50"}}.Encode()
 	for range maxPages {
 		got, err := c.client.Do(ctx, c.request(next, nil))
 		if err != nil {
-			return notify.Submission{}, false, err
+			return hits, err
 		}
 		var p page
 		if got.Status != http.StatusOK {
-			return notify.Submission{}, false, fmt.Errorf("%w: %d while listing", carriers.ErrStatus, got.Status)
+			return hits, fmt.Errorf("%w: %d while listing", carriers.ErrStatus, got.Status)
 		}
 		if err := json.Unmarshal(got.Body, &p); err != nil || p.Messages == nil {
-			return notify.Submission{}, false, fmt.Errorf("%w while listing", carriers.ErrGarbage)
+			return hits, fmt.Errorf("%w while listing", carriers.ErrGarbage)
 		}
 		for _, hit := range p.Messages {
 			created, err := time.Parse(time.RFC1123Z, hit.Created)
 			if err != nil {
-				return notify.Submission{}, false, fmt.Errorf("%w: a date while listing", carriers.ErrGarbage)
+				return hits, fmt.Errorf("%w: a date while listing", carriers.ErrGarbage)
 			}
-			if created.Before(since.Add(-skew)) {
+			if created.Before(since.Add(-notify.Skew)) {
 				// Sorted by when they were sent, which queueing may put out of order a
 				// little; a day beyond is enough.
 				if created.Before(since.Add(-24 * time.Hour)) {
-					return notify.Submission{}, false, nil
+					return hits, nil
 				}
 				continue
 			}
 			if hit.Body == m.Body && strings.HasPrefix(hit.Direction, "outbound") && c.sameSender(hit.From, hit.Service, m.Sender) {
-				return notify.Submission{IDs: []string{hit.SID}}, true, nil
+				hits = append(hits, notify.Hit{Submission: notify.Submission{IDs: []string{hit.SID}}, Match: notify.ByText})
 			}
 		}
 		if p.Next == "" {
-			return notify.Submission{}, false, nil
+			return hits, nil
 		}
 		if !strings.HasPrefix(p.Next, "/") {
-			return notify.Submission{}, false, fmt.Errorf("%w: next page lies elsewhere", carriers.ErrGarbage)
+			return hits, fmt.Errorf("%w: next page lies elsewhere", carriers.ErrGarbage)
 		}
 		next = c.cfg.API + p.Next
 	}
-	return notify.Submission{}, false, fmt.Errorf("%w: more than %d pages", carriers.ErrGarbage, maxPages)
+	return hits, fmt.Errorf("%w: more than %d pages", carriers.ErrGarbage, maxPages)
 }
 
 func (c *Carrier) sameSender(from, service *string, sender string) bool {
