@@ -270,7 +270,7 @@ func TestImport_order(t *testing.T) {
 	}
 }
 
-// Two importers with the same two files at once: each payment counts once.
+// Importers with the same files at once: each payment counts once.
 func TestImport_atOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -278,12 +278,13 @@ func TestImport_atOnce(t *testing.T) {
 	two, b := w.Invoice(2, 3000)
 	d := []tx{{ref: a, bankRef: "t1", rappen: 3243}, {ref: b, bankRef: "t2", rappen: 3243}}
 	files := []bank.File{file(camt.Statement, "s", entry{bankRef: "X", rappen: 6486, details: d}), file(camt.Notification, "n", entry{bankRef: "X", rappen: 6486, details: []tx{d[1], d[0]}})}
+	files = append(files, file(camt.Notification, "single", entry{bankRef: "N1", rappen: 3243, details: d[:1]}, entry{bankRef: "N2", rappen: 3243, details: d[1:]}))
 	var wg sync.WaitGroup
-	for i := range 4 {
+	for i := range 6 {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
-			if _, err := w.importer.Import(context.Background(), files[i%2]); err != nil && !errors.Is(err, bank.ErrImported) {
+			if _, err := w.importer.Import(context.Background(), files[i%len(files)]); err != nil && !errors.Is(err, bank.ErrImported) {
 				t.Error(err)
 			}
 		}()
@@ -461,6 +462,70 @@ func TestImport_otherDetails(t *testing.T) {
 	w.take(file(camt.Statement, "p", entry{bankRef: "X", rappen: 3243, details: []tx{{ref: b, bankRef: "t9", rappen: 3243}}}), bank.Result{Kind: "053", Bookings: 1, Suspense: 1})
 	if w.Open(1, one) != 0 {
 		t.Errorf("open %d", w.Open(1, one))
+	}
+}
+
+// A payment the bank names is one payment, whether it is told as a part of a collective
+// booking or as a booking of its own.
+func TestImport_collectiveAndSingle(t *testing.T) {
+	t.Parallel()
+	collective := func(a, b string) []entry {
+		return []entry{{bankRef: "X", rappen: 6486, details: []tx{{ref: a, bankRef: "t1", rappen: 3243}, {ref: b, bankRef: "t2", rappen: 3243}}}}
+	}
+	for name, single := range map[string]func(a, b string) []entry{
+		"the payments' names": func(a, b string) []entry {
+			return []entry{{bankRef: "N1", rappen: 3243, details: []tx{{ref: a, bankRef: "t1", rappen: 3243}}}, {bankRef: "N2", rappen: 3243, details: []tx{{ref: b, bankRef: "t2", rappen: 3243}}}}
+		},
+		"the bookings' names": func(a, b string) []entry {
+			return []entry{{bankRef: "t1", rappen: 3243, details: []tx{{ref: a, rappen: 3243}}}, {bankRef: "t2", rappen: 3243, details: []tx{{ref: b, bankRef: "t2", rappen: 3243}}}}
+		},
+	} {
+		for _, singleFirst := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, single first %t", name, singleFirst), func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t)
+				one, a := w.Invoice(1, 3000)
+				two, b := w.Invoice(2, 3000)
+				first, second := collective(a, b), single(a, b)
+				if singleFirst {
+					first, second = second, first
+				}
+				w.take(file(camt.Statement, "s", first...), bank.Result{Kind: "053", Bookings: len(first), Matched: 2})
+				w.take(file(camt.Notification, "n", second...), bank.Result{Kind: "054", Bookings: len(second), Known: 2})
+				w.take(file(camt.Notification, "again", second...), bank.Result{Kind: "054", Bookings: len(second), Known: 2})
+				if w.Open(1, one) != 0 || w.Open(2, two) != 0 || w.Credit(1) != 0 || w.Credit(2) != 0 {
+					t.Errorf("open %d and %d, credit %d and %d", w.Open(1, one), w.Open(2, two), w.Credit(1), w.Credit(2))
+				}
+				batches, err := bank.Batches(context.Background(), w.DB, 10)
+				w.OK(err)
+				if len(batches) != 0 {
+					t.Errorf("wait for details: %+v", batches)
+				}
+			})
+		}
+	}
+}
+
+// A payment of the same name and amount that says it is for something else is for somebody
+// to look at.
+func TestImport_sameNameOtherPurpose(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	_, a := w.Invoice(1, 3000)
+	two, b := w.Invoice(2, 3000)
+	w.take(file(camt.Statement, "s", entry{bankRef: "X", rappen: 6486, payments: 2, details: []tx{{ref: a, bankRef: "t1", rappen: 3243}}}), bank.Result{Kind: "053", Bookings: 1, Matched: 1})
+	f := []entry{{bankRef: "N1", rappen: 3243, details: []tx{{ref: b, bankRef: "t1", rappen: 3243}}}}
+	w.take(file(camt.Notification, "n", f...), bank.Result{Kind: "054", Bookings: 1, Suspense: 1})
+	w.take(file(camt.Notification, "m", f...), bank.Result{Kind: "054", Bookings: 1, Known: 1})
+	// Another amount under the same name is another payment.
+	w.take(file(camt.Notification, "o", entry{bankRef: "N2", rappen: 3200, details: []tx{{ref: b, bankRef: "t1", rappen: 3200}}}), bank.Result{Kind: "054", Bookings: 1, Matched: 1})
+	if got := w.Open(2, two); got != 43 {
+		t.Errorf("open %d", got)
+	}
+	all, err := bank.Suspense(context.Background(), w.DB, bank.Page{Limit: 10})
+	w.OK(err)
+	if len(all) != 1 || all[0].Why != bank.WhyAlike || all[0].Reference != b {
+		t.Errorf("in suspense %+v", all)
 	}
 }
 

@@ -31,6 +31,10 @@
 //     money told in other words. Known without asking is only the whole of what came in
 //     details or the other way round, and, under the bank's reference, what another file
 //     told for the same purpose and amount by another name, each time once.
+//   - One file may tell a collective booking, another the same payments as bookings of
+//     their own. So the bank's name of a payment (AcctSvcrRef of TxDtls) is looked for in
+//     all bookings of the account: with the same amount, purpose and day it is known, with
+//     another purpose or day it waits in suspense. One import at a time works on an account.
 //   - A payment counts from its day of value, not from that of the import.
 //   - A whole entry in suspense gives way to details that come later. One that was assigned
 //     stays, and the details count no more.
@@ -41,6 +45,6 @@
 //     breaks it off instead: that passes.
 //   - Other debits are kept as bookings and booked nowhere: fees are no clinic's affair.
 //   - Importing is for a billing admin and runs as the owner: what is matched here belongs
-//     to any account. An import locks a booking, then an order, then a payer, and one of
-//     each at a time, so that two imports can't wait for each other.
+//     to any account. An import locks the bank account, a booking, then an order, then a
+//     payer, and one of each at a time, so that two imports can't wait for each other.
 package bank

@@ -180,6 +180,9 @@ const (
 
 // entry books one payment unless it was booked before.
 func (m *Importer) entry(ctx context.Context, tx *sqlx.Tx, b camt.Booking, d camt.Detail, told *telling) (outcome, error) {
+	if err := lockAccount(ctx, tx, b.IBAN); err != nil {
+		return 0, err
+	}
 	counted, err := m.lockBooking(ctx, tx, b)
 	if err != nil {
 		return 0, err
@@ -211,7 +214,17 @@ func (m *Importer) entry(ctx context.Context, tx *sqlx.Tx, b camt.Booking, d cam
 	}
 	e := entryRow{IBAN: b.IBAN, Booking: b.Key, Key: d.Key, File: told.file, Rappen: d.Rappen, Incoming: b.Credit, Reference: d.Reference, Payer: d.Name, PayerIBAN: d.IBAN,
 		Note: d.Text, BookedOn: b.BookedOn, At: m.c.Now(), PaidAt: m.paidAt(b.ValueOn, b.BookedOn)}
-	if counted+d.Rappen > b.Rappen {
+	other, err := elsewhere(ctx, tx, b, d)
+	switch {
+	case err != nil:
+		return 0, err
+	case other == agrees:
+		return known, m.count(ctx, tx, b, min(counted+d.Rappen, b.Rappen)) // nothing of it is to come
+	case other == differs:
+		e.State, e.Why = "suspense", WhyAlike
+		_, err := e.insert(ctx, tx)
+		return suspended, err
+	case counted+d.Rappen > b.Rappen:
 		if b.Ref != "" {
 			if d.Key == whole || decided && b.Again == 0 {
 				return known, nil // the same booking, told less or more closely
@@ -225,13 +238,21 @@ func (m *Importer) entry(ctx context.Context, tx *sqlx.Tx, b camt.Booking, d cam
 		_, err := e.insert(ctx, tx)
 		return suspended, err
 	}
-	if _, err := tx.ExecContext(ctx, `UPDATE bank_bookings SET counted = $3 WHERE iban = $1 AND key = $2`, b.IBAN, b.Key, counted+d.Rappen); err != nil {
-		return 0, fmt.Errorf("count an entry: %w", err)
+	if err := m.count(ctx, tx, b, counted+d.Rappen); err != nil {
+		return 0, err
 	}
 	if !b.Credit {
 		return m.takenBack(ctx, tx, b, e)
 	}
 	return m.came(ctx, tx, b, e)
+}
+
+// count notes how much of a booking its entries come to.
+func (m *Importer) count(ctx context.Context, tx *sqlx.Tx, b camt.Booking, rappen int64) error {
+	if _, err := tx.ExecContext(ctx, `UPDATE bank_bookings SET counted = $3 WHERE iban = $1 AND key = $2`, b.IBAN, b.Key, rappen); err != nil {
+		return fmt.Errorf("count an entry: %w", err)
+	}
+	return nil
 }
 
 // came books money that arrived.

@@ -61,3 +61,47 @@ func (t *telling) again(ctx context.Context, tx *sqlx.Tx, e entryRow) (bool, err
 	}
 	return false, nil
 }
+
+// sameness is what a payment known under another booking says about one told now.
+type sameness int
+
+const (
+	notThere sameness = iota
+	agrees            // it is the same
+	differs           // it has the same name but says something else
+)
+
+// elsewhere looks for d among the other bookings of its account, where the bank may have
+// told it by the same name of the payment. The caller holds the account's lock.
+func elsewhere(ctx context.Context, tx *sqlx.Tx, b camt.Booking, d camt.Detail) (sameness, error) {
+	details, bookings := b.Elsewhere(d)
+	if len(details)+len(bookings) == 0 {
+		return notThere, nil
+	}
+	var agree []bool
+	if err := tx.SelectContext(ctx, &agree, `SELECT reference = $7 AND booked_on = CAST($8 AS date) FROM bank_entries
+		WHERE iban = $1 AND (tx_key <> '' AND tx_key = ANY ($2) OR booking_key = ANY ($3)) AND booking_key <> $4 AND incoming = $5 AND rappen = $6 AND state <> 'detailed'`,
+		b.IBAN, pq.Array(details), pq.Array(bookings), b.Key, b.Credit, d.Rappen, d.Reference, b.BookedOn); err != nil {
+		return notThere, fmt.Errorf("look for the entry in other bookings: %w", err)
+	}
+	found := notThere
+	for _, a := range agree {
+		if a {
+			return agrees, nil
+		}
+		found = differs
+	}
+	return found, nil
+}
+
+// importLock is the first key of the lock on an account of the operator's.
+const importLock = 0x6261
+
+// lockAccount keeps other imports out of an account until tx ends: what is the same money
+// may stand under any of its bookings.
+func lockAccount(ctx context.Context, tx *sqlx.Tx, iban string) error {
+	if _, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock($1, hashtext($2))`, importLock, iban); err != nil {
+		return fmt.Errorf("lock the bank account: %w", err)
+	}
+	return nil
+}

@@ -20,22 +20,15 @@ func newKeys() keys {
 
 // set names a booking and its details.
 func (k keys) set(b *Booking, entryRef string) {
-	direction := "D"
-	if b.Credit {
-		direction = "C"
-	}
-	if b.Reversal {
-		direction += "R"
-	}
 	id := b.Ref
 	if id == "" {
 		// Not of the details: camt.053 may come without those that camt.054 has.
 		id = "~" + digest(b.BookedOn, entryRef)
-		alike := b.IBAN + id + direction + strconv.FormatInt(b.Rappen, 10)
+		alike := b.IBAN + b.keyUnder(id)
 		k.alike[alike]++
 		id += "~" + strconv.Itoa(k.alike[alike])
 	}
-	b.Key = fmt.Sprintf("%s/%s/%d", id, direction, b.Rappen)
+	b.Key = b.keyUnder(id)
 	within := b.IBAN + " " + b.Key + " "
 	b.Again = k.bookings[within]
 	k.bookings[within]++
@@ -45,7 +38,7 @@ func (k keys) set(b *Booking, entryRef string) {
 		if name == "" || name == b.Ref {
 			name = "~" + digest(d.Reference, d.EndToEnd, d.Name, d.IBAN, d.Text)
 		}
-		name = fmt.Sprintf("%s/%d", name, d.Rappen)
+		name = d.keyUnder(name)
 		// Not of this booking alone: another of the same reference is other money.
 		d.Key = name
 		for k.details[within+d.Key] > 0 {
@@ -54,6 +47,35 @@ func (k keys) set(b *Booking, entryRef string) {
 		}
 		k.details[within+d.Key]++
 	}
+}
+
+func (b Booking) keyUnder(id string) string {
+	direction := "D"
+	if b.Credit {
+		direction = "C"
+	}
+	if b.Reversal {
+		direction += "R"
+	}
+	return fmt.Sprintf("%s/%s/%d", id, direction, b.Rappen)
+}
+
+func (d Detail) keyUnder(name string) string { return fmt.Sprintf("%s/%d", name, d.Rappen) }
+
+// Elsewhere are the keys another booking may have for d, a detail of b or b as a whole:
+// that of a detail, and that of a booking of its own. A collective booking in one file
+// may be single ones in another; what stays is the bank's name of the payment.
+func (b Booking) Elsewhere(d Detail) (details, bookings []string) {
+	if d.Ref != "" && d.Ref != b.Ref { // else it is no name of the payment
+		details = append(details, d.Key)
+		alone := b
+		alone.Rappen = d.Rappen
+		bookings = append(bookings, alone.keyUnder(d.Ref))
+	}
+	if b.Ref != "" && d.Rappen == b.Rappen {
+		details = append(details, d.keyUnder(b.Ref))
+	}
+	return details, bookings
 }
 
 func digest(parts ...string) string {
