@@ -19,7 +19,6 @@ var deskTroubles = []struct {
 	err error
 	key string
 }{
-
 	{billing.ErrStale, "stale"}, {billing.ErrNone, "none"}, {billing.ErrSubscribed, "subscribed"}, {billing.ErrQuantity, "quantity"}, {billing.ErrAmount, "amount"}, {billing.ErrAddress, "address"},
 	{billing.ErrSeller, "seller"}, {billing.ErrCatalogue, "catalogue"}, {billing.ErrForeign, "foreign"}, {billing.ErrBehind, "behind"}, {billing.ErrState, "state"}, {billing.ErrKeyReused, "key"},
 	{billing.ErrFourEyes, "four_eyes"},

@@ -330,8 +330,8 @@ func harness(cfg standin.SMSCConfig, query string) notifytest.Harness {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { closeSMSC(t, smsc) })
-			var log lines
-			r := attachLogged(t, in, smsc, query, nil, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+			var log notifytest.Log
+			r := attachLogged(t, in, smsc, query, nil, log.Logger())
 			r.awaitBound(t, r.carrier.cfg.Binds)
 			pending := func(*testing.T) (ids []string) {
 				for _, p := range r.smsc.Parts() {

@@ -1,11 +1,9 @@
 package smpp
 
 import (
-	"bytes"
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 
 	"rappel/notify"
@@ -16,7 +14,7 @@ import (
 // Every command_status that means something to us, over the wire.
 func TestSend_everyStatus(t *testing.T) {
 	t.Parallel()
-	var log lines
+	var log notifytest.Log
 	smsc, err := standin.NewSMSC("127.0.0.1:0", standin.SMSCConfig{})
 	if err != nil {
 		t.Fatal(err)
@@ -25,7 +23,7 @@ func TestSend_everyStatus(t *testing.T) {
 	r := attachLogged(t, notifytest.NewInbox(), smsc, "", nil, slog.New(slog.NewTextHandler(&log, nil)))
 	for status, want := range statusWant {
 		t.Run(code(status), func(t *testing.T) {
-			log.reset()
+			log.Reset()
 			r.smsc.Fault(standin.Fault{Action: standin.Refuse, Status: status})
 			_, err := r.carrier.Send(t.Context(), message("geheim"))
 			if e := asSendError(t, err, want.kind); e.Code != code(status) || e.After != 0 {
@@ -192,28 +190,4 @@ func TestReceipt_idForms(t *testing.T) {
 			}
 		}
 	}
-}
-
-// lines is a log in memory.
-type lines struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-func (l *lines) reset() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.b.Reset()
 }

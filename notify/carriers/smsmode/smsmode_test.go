@@ -1,15 +1,11 @@
 package smsmode
 
 import (
-	"bytes"
 	"context"
-	"log"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -27,41 +23,19 @@ type rig struct {
 	api     *httptest.Server
 	hooks   *httptest.Server
 	carrier *Carrier
-	log     *logbook
-}
-
-// logbook keeps what was logged.
-type logbook struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logbook) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(b)
-}
-
-func (l *logbook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
+	log     *notifytest.Log
 }
 
 func start(t *testing.T, in notify.Inbox, query string, cfg standin.SMSmodeConfig) *rig {
 	t.Helper()
-	r := &rig{log: &logbook{}}
-	r.hooks = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+	r := &rig{log: &notifytest.Log{}}
+	r.hooks = notifytest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		r.carrier.ServeHook(w, req, "", in)
 	}))
-	t.Cleanup(r.hooks.Close)
 	cfg.Key = key
 	r.smsmode = standin.NewSMSmode(cfg)
-	// Cut connections are what is tested: no log of them.
-	r.api = httptest.NewUnstartedServer(r.smsmode)
-	r.api.Config.ErrorLog = log.New(&logbook{}, "", 0)
-	r.api.Start()
-	t.Cleanup(func() { r.smsmode.Release(); r.api.Close() })
+	r.api = notifytest.Serve(t, r.smsmode)
+	t.Cleanup(func() { r.smsmode.Release() })
 	u, err := url.Parse("smsmode://" + key + "@" + strings.TrimPrefix(r.api.URL, "http://") + "?" + query)
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +45,7 @@ func start(t *testing.T, in notify.Inbox, query string, cfg standin.SMSmodeConfi
 		t.Fatal(err)
 	}
 	parsed.Callback = r.hooks.URL + "/hooks/smsmode"
-	parsed.Now, parsed.Log = cfg.Now, slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	parsed.Now, parsed.Log = cfg.Now, r.log.Logger()
 	if r.carrier, err = New(parsed, r.api.Client()); err != nil {
 		t.Fatal(err)
 	}

@@ -1,19 +1,15 @@
 package twilio
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"log"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -34,39 +30,17 @@ type rig struct {
 	api     *httptest.Server
 	hooks   *httptest.Server
 	carrier *Carrier
-	log     *logbook
-}
-
-// logbook keeps what was logged.
-type logbook struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logbook) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(b)
-}
-
-func (l *logbook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
+	log     *notifytest.Log
 }
 
 func start(t *testing.T, in notify.Inbox, query string, now func() time.Time) *rig {
 	t.Helper()
-	r := &rig{log: &logbook{}, twilio: standin.NewTwilio(standin.TwilioConfig{SID: sid, Token: token, Now: now})}
-	// Cut connections are what is tested: no log of them.
-	r.api = httptest.NewUnstartedServer(r.twilio)
-	r.api.Config.ErrorLog = log.New(&logbook{}, "", 0)
-	r.api.Start()
-	t.Cleanup(func() { r.twilio.Release(); r.api.Close() })
-	r.hooks = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+	r := &rig{log: &notifytest.Log{}, twilio: standin.NewTwilio(standin.TwilioConfig{SID: sid, Token: token, Now: now})}
+	r.api = notifytest.Serve(t, r.twilio)
+	t.Cleanup(func() { r.twilio.Release() })
+	r.hooks = notifytest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		r.carrier.ServeHook(w, req, r.hooks.URL+req.URL.String(), in)
 	}))
-	t.Cleanup(r.hooks.Close)
 	u, err := url.Parse("twilio://" + sid + ":" + token + "@" + strings.TrimPrefix(r.api.URL, "http://") + "?" + query)
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +49,7 @@ func start(t *testing.T, in notify.Inbox, query string, now func() time.Time) *r
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.StatusCallback, cfg.Now, cfg.Log = r.hookURL(), now, slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	cfg.StatusCallback, cfg.Now, cfg.Log = r.hookURL(), now, r.log.Logger()
 	if r.carrier, err = New(cfg, r.api.Client()); err != nil {
 		t.Fatal(err)
 	}
