@@ -20,12 +20,13 @@ type Books struct {
 	Card    CardDesk
 }
 
-// CardDesk is the payment service.
+// CardDesk is the payment service. It fails with ErrCashier where that doesn't answer.
 type CardDesk interface {
-	// ChargeInvoice charges what is open of an invoice to the account's stored method.
+	// ChargeInvoice charges what is open of an invoice to the account's stored method. It
+	// fails with ErrNoMethod and ErrDeclined, too.
 	ChargeInvoice(ctx context.Context, t payments.Target) error
 	// Refund sends money of a payment back. key names the refund in the books.
 	Refund(ctx context.Context, intent string, rappen int64, key string) error
-	// Retry has an event that failed worked on again.
+	// Retry has an event that failed worked on again. It fails with ErrNoEvent, too.
 	Retry(ctx context.Context, event string) error
 }

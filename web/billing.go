@@ -82,11 +82,13 @@ type Means struct {
 	Standard bool   // invoices are charged to it
 }
 
-// What a Cashier fails with.
+// What a Cashier and a CardDesk fail with.
 var (
 	ErrCashier  = errors.New("web: the payment service doesn't answer") // try again
 	ErrPaid     = errors.New("web: there is nothing to pay")            // final
 	ErrNoMethod = errors.New("web: no such means of payment")           // final
+	ErrDeclined = errors.New("web: the charge was declined")            // another means, or by hand
+	ErrNoEvent  = errors.New("web: no such event, or it is done")       // final
 )
 
 // whoPays is who pays for an account.
