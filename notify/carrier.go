@@ -135,8 +135,9 @@ type Inbox interface {
 // Directory is an Inbox that can tell which carrier ids it knows. Carriers ask it whose
 // receipts may write an id otherwise than the answer did.
 type Directory interface {
-	// Known returns those of ids that carrier gave for messages of ours.
-	Known(ctx context.Context, carrier string, ids []string) ([]string, error)
+	// Known returns those of ids that carrier gave for messages of ours, each with its
+	// message's recipient; that is "" where the message was purged.
+	Known(ctx context.Context, carrier string, ids []string) (recipients map[string]string, err error)
 }
 
 // Receipt is a delivery receipt (DLR) for one carrier id.
@@ -146,7 +147,7 @@ type Receipt struct {
 	Status    Status
 	Code      string    // the carrier's own code
 	At        time.Time // as the carrier says; zero when it does not
-	Recipient string    // E.164 when the receipt names it, as evidence for messages without known id
+	Recipient string    // as the receipt names it, preferably E.164: evidence for messages without known id, and against others
 	Sender    string
 }
 

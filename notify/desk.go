@@ -110,13 +110,17 @@ func (d *Desk) ready(ctx context.Context, batch []*arrival) []*arrival {
 
 // Known implements Directory. A message's ids are known once its acceptance is recorded,
 // by whichever process.
-func (d *Desk) Known(ctx context.Context, carrier string, ids []string) (known []string, err error) {
-	err = d.cfg.DB.SelectContext(ctx, &known, `SELECT carrier_message_id FROM carrier_refs
-		WHERE carrier = $1 AND carrier_message_id = ANY ($2)`, carrier, pq.Array(ids))
-	if err != nil {
+func (d *Desk) Known(ctx context.Context, carrier string, ids []string) (recipients map[string]string, err error) {
+	var rows []struct{ ID, Recipient string }
+	if err := d.cfg.DB.SelectContext(ctx, &rows, `SELECT k.carrier_message_id AS id, COALESCE(m.recipient, '') AS recipient FROM carrier_refs k`+earlyMessage+`
+		WHERE k.carrier = $1 AND k.carrier_message_id = ANY ($2)`, carrier, pq.Array(ids)); err != nil {
 		return nil, fmt.Errorf("look for carrier ids: %w", err)
 	}
-	return known, nil
+	recipients = make(map[string]string, len(rows))
+	for _, r := range rows {
+		recipients[r.ID] = r.Recipient
+	}
+	return recipients, nil
 }
 
 // serve writes what waits until nothing does.

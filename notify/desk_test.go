@@ -3,6 +3,7 @@ package notify_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -168,6 +169,96 @@ func TestDesk_idGivenAgain(t *testing.T) {
 	w.receipt(desk, "7", notify.Delivered, nil)
 	w.wantStatus(newer, notify.Delivered, "")
 	w.wantStatus(older, notify.Sent, "")
+}
+
+// A receipt whose id is a message's, but which names another number, is for another message:
+// of a gateway that counts anew, or writes ids in a form misread. It is kept as one for an
+// id nobody knows, and moves nothing.
+func TestDesk_foreignRecipient(t *testing.T) {
+	t.Parallel()
+	for _, how := range []struct{ long, unobserved, remembered, early bool }{{}, {long: true}, {unobserved: true},
+		{unobserved: true, remembered: true}, {early: true}, {early: true, unobserved: true}, {early: true, long: true}} {
+		w := newWorld(t)
+		w.unobserved = how.unobserved
+		if how.remembered {
+			w.flights = notify.NewFlights()
+		}
+		d, desk := w.dispatcher(nil), w.desk()
+		foreign := func(s notify.Status) {
+			w.receipt(desk, "7", s, func(r *notify.Receipt) { r.Recipient, r.Sender = "+41790000000", "Praxis" })
+		}
+		w.carrier.script = func(_ int, m notify.Message) (notify.Submission, error) {
+			if how.early {
+				foreign(notify.Delivered)
+			}
+			return notify.Submission{IDs: []string{"7", "8"}[:m.Segments]}, nil
+		}
+		ref := w.enqueue(func(m *notify.NewMessage) {
+			if how.long {
+				m.Body = strings.Repeat("a", 200)
+			}
+		})
+		w.tick(d)
+		if !how.early {
+			foreign(notify.Delivered)
+		}
+		w.tick(d)
+		w.wantStatus(ref, notify.Sent, "")
+		if n := w.count(`SELECT count(*) FROM early_receipts`); n != 1 {
+			t.Errorf("%+v: %d receipts put aside, want 1", how, n)
+		}
+		// As the gateway writes the right number, national or not, or in the sender's place.
+		for i, number := range []string{patient, "791234567", "0041791234567", "", "079***4567"} {
+			id := "7"
+			if how.long && i%2 == 1 {
+				id = "8"
+			}
+			w.receipt(desk, id, notify.NotDelivered, func(r *notify.Receipt) { r.Recipient = number })
+			w.wantStatus(ref, notify.NotDelivered, notify.ReasonReceipt)
+		}
+		w.receipt(desk, "7", notify.Delivered, func(r *notify.Receipt) { r.Recipient, r.Sender = "+41445556677", patient })
+		if !how.long {
+			w.wantStatus(ref, notify.Delivered, "")
+		}
+	}
+}
+
+// Of receipts with one id that come together each moves the message it names.
+func TestDesk_foreignRecipientInTheSameBatch(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.carrier.script = func(int, notify.Message) (notify.Submission, error) {
+		return notify.Submission{IDs: []string{"7"}}, nil
+	}
+	ref := w.enqueue(nil)
+	w.tick(w.dispatcher(nil))
+	receipt := func(to string, s notify.Status) notify.Receipt {
+		return notify.Receipt{Carrier: "one", CarrierID: "7", Status: s, Recipient: to}
+	}
+	if err := notify.ApplyTogether(w.desk(), receipt("+41790000000", notify.Delivered), receipt(patient, notify.Expired),
+		receipt("+41790000001", notify.Delivered)); err != nil {
+		t.Fatal(err)
+	}
+	w.wantStatus(ref, notify.Expired, notify.ReasonReceipt)
+}
+
+// What a receipt of an id that is another's already says is evidence for the message in
+// doubt that it names.
+func TestDesk_foreignRecipientIsEvidence(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	d, desk := w.dispatcher(nil), w.desk()
+	w.carrier.script = func(int, notify.Message) (notify.Submission, error) {
+		return notify.Submission{IDs: []string{"7"}}, nil
+	}
+	first := w.enqueue(nil)
+	w.tick(d)
+	w.carrier.script = always(notify.ErrUnknown)
+	doubt := w.enqueue(func(m *notify.NewMessage) { m.Recipient = "+41790000000" })
+	w.tick(d)
+	w.receipt(desk, "7", notify.Delivered, func(r *notify.Receipt) { r.Recipient, r.Sender = "+41790000000", "Praxis" })
+	w.wantStatus(doubt, notify.Delivered, "")
+	w.wantStatus(first, notify.Sent, "")
 }
 
 func TestDesk_noReceiptEver(t *testing.T) {
@@ -372,7 +463,7 @@ func TestDesk_Known(t *testing.T) {
 	w.enqueue(nil)
 	w.tick(w.dispatcher(nil))
 	id := w.carrier.sent()[0].ids[0]
-	for carrier, want := range map[string][]string{"one": {id}, "two": nil} {
+	for carrier, want := range map[string]map[string]string{"one": {id: patient}, "two": {}} {
 		got, err := w.desk().Known(context.Background(), carrier, []string{"nobody's", id})
 		if err != nil {
 			t.Fatal(err)

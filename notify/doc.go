@@ -164,7 +164,10 @@
 //     message.
 //   - An account of a reply is looked for account by account (each by its index), since
 //     what people were written to is kept per account. Replies are few.
-//   - Carrier ids may be used anew by a gateway: the newest message has the id.
+//   - Carrier ids may be used anew by a gateway: the newest message has the id. A receipt
+//     that names another number than that message's is as good as one of an unknown id: kept
+//     aside, evidence for a message in doubt to the number it names, and nothing else. The
+//     number may be written in its national form, or stand where the sender does.
 //   - The log is read by the two indexes that messages has anyway, by time and by number;
 //     one by status would cost every message. So a page whose filter looks at more than
 //     those looks at 20,000 messages at most and then says how far back it came, and

@@ -110,13 +110,14 @@ type looseReceipt struct {
 	Received time.Time `db:"received_at"`
 }
 
-// looseTx returns the receipts on the trail whose carrier ids nobody knows, in the order
-// in which they came.
+// looseTx returns the receipts on the trail whose carrier ids nobody knows, or only of
+// messages to others, in the order in which they came.
 func (b *book) looseTx(ctx context.Context, tx *sqlx.Tx, t trail) (all []looseReceipt, err error) {
 	if err := tx.SelectContext(ctx, &all, `
 		SELECT e.carrier_message_id, e.received_at FROM early_receipts e
 		WHERE e.carrier = $1 AND e.recipient = $2 AND e.sender IN ('', $3)
-		    AND NOT EXISTS (SELECT 1 FROM carrier_refs r WHERE r.carrier = e.carrier AND r.carrier_message_id = e.carrier_message_id)
+		    AND NOT EXISTS (SELECT 1 FROM carrier_refs r LEFT JOIN messages m ON m.account_id = r.account_id AND m.id = r.message_id
+		        WHERE r.carrier = e.carrier AND r.carrier_message_id = e.carrier_message_id AND COALESCE(m.recipient, $2) = $2)
 		ORDER BY e.received_at, e.carrier_message_id`, t.carrier, t.recipient, t.sender); err != nil {
 		return nil, fmt.Errorf("look for evidence: %w", err)
 	}

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"context"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -17,3 +18,12 @@ const MayReplace = mayReplace
 
 // NewStoreLooking returns a Store whose sifted pages look at that many messages.
 func NewStoreLooking(db *sqlx.DB, look int) *Store { return &Store{db: db, look: look} }
+
+// ApplyTogether brings receipts to d in one transaction.
+func ApplyTogether(d *Desk, all ...Receipt) error {
+	batch := make([]*arrival, len(all))
+	for i, r := range all {
+		batch[i] = &arrival{r: r}
+	}
+	return d.apply(context.Background(), batch)
+}

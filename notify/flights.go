@@ -15,18 +15,24 @@ import "sync"
 // crash, is matched by way of early_receipts and the directory.
 type Flights struct {
 	mu       sync.Mutex
-	parked   map[refKey][]func()   // by carrier id in flight
-	lately   map[refKey]MessageRef // recorded by the book
-	formerly map[refKey]MessageRef // what lately was before it was full
+	parked   map[refKey][]func() // by carrier id in flight
+	lately   map[refKey]flight   // recorded by the book
+	formerly map[refKey]flight   // what lately was before it was full
+}
+
+// flight is a message whose id is recorded.
+type flight struct {
+	MessageRef
+	recipient string // "": not known here
 }
 
 // latelyMost bounds lately, and formerly: some seconds of the fastest route there is, and
-// about 10 MB each.
+// about 15 MB each.
 const latelyMost = 1 << 17
 
 // NewFlights returns an empty one, to be given to both in their Config.
 func NewFlights() *Flights {
-	return &Flights{parked: map[refKey][]func(){}, lately: map[refKey]MessageRef{}}
+	return &Flights{parked: map[refKey][]func(){}, lately: map[refKey]flight{}}
 }
 
 // took notes ids that carrier gave just now.
@@ -53,7 +59,7 @@ func (f *Flights) landed(carrier string, outs []outcome, byBook []standing) {
 	var again []func()
 	f.mu.Lock()
 	if len(f.lately)+len(byBook) > latelyMost {
-		f.lately, f.formerly = make(map[refKey]MessageRef, len(f.lately)), f.lately
+		f.lately, f.formerly = make(map[refKey]flight, len(f.lately)), f.lately
 	}
 	for _, o := range outs {
 		for _, id := range o.ids {
@@ -67,7 +73,12 @@ func (f *Flights) landed(carrier string, outs []outcome, byBook []standing) {
 		}
 	}
 	for i := range byBook {
-		f.lately[refKey{carrier, byBook[i].id}] = byBook[i].MessageRef
+		st := &byBook[i]
+		l := flight{MessageRef: st.MessageRef}
+		if st.it != nil {
+			l.recipient = st.it.Recipient
+		}
+		f.lately[refKey{carrier, st.id}] = l
 	}
 	f.mu.Unlock()
 	for _, g := range again {
@@ -90,7 +101,7 @@ func (f *Flights) park(k refKey, again func()) bool {
 }
 
 // messages are those that all's ids stand for, of the ids recorded lately. others are the
-// receipts whose ids aren't among them.
+// receipts whose ids aren't among them, or are of messages to somebody else.
 func (f *Flights) messages(all []folded) (refs []MessageRef, known, others []folded) {
 	if f == nil {
 		return nil, nil, all
@@ -98,12 +109,12 @@ func (f *Flights) messages(all []folded) (refs []MessageRef, known, others []fol
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, r := range all {
-		ref, ok := f.lately[r.refKey]
+		l, ok := f.lately[r.refKey]
 		if !ok {
-			ref, ok = f.formerly[r.refKey]
+			l, ok = f.formerly[r.refKey]
 		}
-		if ok {
-			refs, known = append(refs, ref), append(known, r)
+		if ok && r.Concerns(l.recipient) {
+			refs, known = append(refs, l.MessageRef), append(known, r)
 		} else {
 			others = append(others, r)
 		}

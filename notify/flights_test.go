@@ -66,7 +66,7 @@ func TestFlights_messages(t *testing.T) {
 	for range 5 {
 		some := make([]standing, latelyMost/2)
 		for i := range some {
-			some[i] = standing{MessageRef: MessageRef{1, int64(n)}, id: id(n)}
+			some[i] = standing{MessageRef: MessageRef{1, int64(n)}, id: id(n), it: &item{Message: Message{Recipient: "+41791234567"}}}
 			n++
 		}
 		f.landed("one", nil, some)
@@ -80,6 +80,12 @@ func TestFlights_messages(t *testing.T) {
 	if !slices.Equal(refs, []MessageRef{{1, int64(n - 1)}, {1, int64(n - latelyMost)}}) || len(known) != 2 || len(others) != 2 ||
 		known[1].id != id(n-latelyMost) || others[0].id != id(0) {
 		t.Errorf("of %v: %v, known %v, others %v", all, refs, known, others)
+	}
+	// For somebody else, as it says.
+	foreign := all[0]
+	foreign.Recipient = "+41790000000"
+	if _, known, others := f.messages([]folded{foreign}); len(known) != 0 || len(others) != 1 {
+		t.Errorf("taken for another's: %v", known)
 	}
 	// Given again, for a message in parts.
 	f.landed("one", []outcome{{ids: []string{id(n - 1), "more"}}}, nil)

@@ -25,10 +25,15 @@ type folded struct {
 	Receipt
 }
 
-// fold reduces receipts to one per carrier id: the status they lead to in the order
-// given. The order of different ids doesn't matter; sorted, they can't deadlock.
+// fold reduces receipts to one per carrier id and recipient named: the status they lead to
+// in the order given. The order of different ids doesn't matter; sorted, they can't deadlock.
 func fold(all []Receipt, now time.Time) []folded {
-	byKey := map[refKey]*folded{}
+	type named struct {
+		refKey
+		recipient string
+	}
+	byKey := make(map[refKey]*folded, len(all))
+	var more map[named]*folded // of ids that came with several recipients
 	for _, r := range all {
 		if r.At.IsZero() {
 			r.At = now
@@ -40,6 +45,15 @@ func fold(all []Receipt, now time.Time) []folded {
 			byKey[k] = &folded{refKey: k, Receipt: r}
 			continue
 		}
+		if known.Recipient != r.Recipient && known.Recipient != "" && r.Recipient != "" {
+			if known, ok = more[named{k, r.Recipient}]; !ok {
+				if more == nil {
+					more = map[named]*folded{}
+				}
+				more[named{k, r.Recipient}] = &folded{refKey: k, Receipt: r}
+				continue
+			}
+		}
 		if known.Status.After(r.Status) {
 			known.Status, known.Code, known.At = r.Status, r.Code, r.At
 		}
@@ -49,13 +63,36 @@ func fold(all []Receipt, now time.Time) []folded {
 	for _, f := range byKey {
 		out = append(out, *f)
 	}
+	for _, f := range more {
+		out = append(out, *f)
+	}
 	slices.SortFunc(out, folded.compare)
 	return out
 }
 
-// compare orders by carrier and id.
+// compare orders by carrier and id, then by recipient.
 func (f folded) compare(o folded) int {
-	return cmp.Or(cmp.Compare(f.carrier, o.carrier), cmp.Compare(f.id, o.id))
+	return cmp.Or(cmp.Compare(f.carrier, o.carrier), cmp.Compare(f.id, o.id), cmp.Compare(f.Recipient, o.Recipient))
+}
+
+// apart splits receipts, sorted, into those whose ids are all different and those whose id
+// was there before, with another recipient: mostly none.
+func apart(all []folded) (first, again []folded) {
+	for i := 1; i < len(all); i++ {
+		if all[i].refKey != all[i-1].refKey {
+			continue
+		}
+		first = slices.Clone(all[:i])
+		for ; i < len(all); i++ {
+			if all[i].refKey == all[i-1].refKey {
+				again = append(again, all[i])
+			} else {
+				first = append(first, all[i])
+			}
+		}
+		return first, again
+	}
+	return all, nil
 }
 
 // clean makes text from outside storable.
@@ -73,6 +110,11 @@ func applyByTheBook(c *columns, n int) string {
 	from, message, where := c.numbered("n"), "u", c.list("status")+" NOT IN (0, 1, 5)"
 	if c.exprs["message_id"] == "" {
 		from, message, where = from+lookUpRef(c), "k", where+" AND k.whole AND k.status = 1"
+		if number := c.exprs["number"]; number != "" { // digits, "" where the receipt names none
+			from += `
+    CROSS JOIN LATERAL (SELECT 1 FROM messages m
+        WHERE m.account_id = k.account_id AND m.id = k.message_id AND right(m.recipient, length(` + number + `)) = ` + number + ` OFFSET 0) AS m`
+		}
 	}
 	return `
 WITH r AS MATERIALIZED (
@@ -94,8 +136,8 @@ SELECT CASE WHEN count(*) < ` + c.arg(n) + ` THEN array_agg(w.n) ELSE '{}' END A
 func findKnown(c *columns) string {
 	return `
 SELECT array_agg(u.n) AS n, array_agg(k.account_id) AS accounts, array_agg(k.message_id) AS messages,
-    array_agg(k.status) AS status, array_agg(CAST(k.whole AS int)) AS whole
-FROM ` + c.numbered("n") + lookUpRef(c)
+    array_agg(k.status) AS status, array_agg(CAST(k.whole AS int)) AS whole, array_agg(COALESCE(m.recipient, '')) AS recipients
+FROM ` + c.numbered("n") + lookUpRef(c) + earlyMessage
 }
 
 // lookUpRef joins what carrier_refs has for the carrier and the id of u, as k.
@@ -111,12 +153,24 @@ func lookUpRef(c *columns) string {
 }
 
 // applyTx applies receipts to the messages they belong to, across accounts, and returns
-// those of carrier ids we don't know. Applying a receipt again changes nothing.
+// those of carrier ids we don't know, or know of a message to somebody else. Applying a
+// receipt again changes nothing.
 //
 // Where an id stands for a whole message, the message's row is all that is written. Of a
 // message in parts, each part's status moves by Status.After, and each move counts once:
 // any part's failure is its failure; it is DELIVERED only when every part is.
 func (b *book) applyTx(ctx context.Context, tx *sqlx.Tx, all []folded) (unknown []folded, err error) {
+	all, again := apart(all)
+	if len(again) > 0 {
+		defer func() {
+			if err == nil {
+				var more []folded
+				more, err = b.applyTx(ctx, tx, again)
+				unknown = append(unknown, more...)
+				slices.SortFunc(unknown, folded.compare)
+			}
+		}()
+	}
 	if !b.hears(ReasonNone, ReasonReceipt) {
 		if all, err = b.applyByTheBookTx(ctx, tx, all); err != nil {
 			return nil, fmt.Errorf("apply receipts: %w", err)
@@ -133,7 +187,10 @@ func (b *book) applyTx(ctx context.Context, tx *sqlx.Tx, all []folded) (unknown 
 	c := newColumns()
 	c.array("id", "text", texts(ids))
 	c.texts("carrier", carriers)
-	var r struct{ N, Accounts, Messages, Status, Whole pq.Int64Array }
+	var r struct {
+		N, Accounts, Messages, Status, Whole pq.Int64Array
+		Recipients                           pq.StringArray
+	}
 	if err := b.statements.getTx(ctx, tx, &r, findKnown(c), c.args...); err != nil {
 		return nil, fmt.Errorf("look up %d receipts: %w", n, err)
 	}
@@ -142,7 +199,9 @@ func (b *book) applyTx(ctx context.Context, tx *sqlx.Tx, all []folded) (unknown 
 	var parts []folded
 	for i, nth := range r.N {
 		f := all[nth-1]
-		known[nth-1] = true
+		if known[nth-1] = f.Concerns(r.Recipients[i]); !known[nth-1] {
+			continue
+		}
 		switch {
 		case Status(r.Status[i]) == voidRef, !f.Status.Final():
 			// void, or nothing new: what has an id was accepted
@@ -182,13 +241,18 @@ func (b *book) applyByTheBookTx(ctx context.Context, tx *sqlx.Tx, all []folded) 
 		others = append(others, known...)
 		slices.SortFunc(others, folded.compare)
 	}
-	carriers, ids := make([]string, len(others)), make([]string, len(others))
+	carriers, ids, numbers := make([]string, len(others)), make([]string, len(others)), make([]string, len(others))
+	named := false
 	for i, f := range others {
-		carriers[i], ids[i] = f.carrier, f.id
+		carriers[i], ids[i], numbers[i] = f.carrier, f.id, string(digitsOf(f.Recipient))
+		named = named || numbers[i] != ""
 	}
 	return b.applySimplyTx(ctx, tx, others, func(c *columns) {
 		c.array("id", "text", texts(ids))
 		c.texts("carrier", carriers)
+		if named { // of carriers that name no number the messages needn't be read
+			c.array("number", "text", texts(numbers))
+		}
 	})
 }
 
@@ -424,12 +488,13 @@ func (c *current) apply(r Receipt) {
 	}
 }
 
-// keepTx keeps receipts for carrier ids we don't know, or don't know yet. all has each id
-// once, see fold.
+// keepTx keeps receipts for carrier ids we don't know, or don't know yet. all is sorted. Of
+// several with one id and different recipients one is kept.
 func (b *book) keepTx(ctx context.Context, tx *sqlx.Tx, all []folded, now time.Time) error {
 	if len(all) == 0 {
 		return nil
 	}
+	all, _ = apart(all)
 	n := len(all)
 	carriers, ids, status, at := make([]string, n), make([]string, n), make([]int64, n), make([]time.Time, n)
 	codes, recipients, senders := make([]string, n), make([]string, n), make([]string, n)
@@ -468,14 +533,14 @@ func (e earlyReceipt) folded() folded {
 
 // findEarly finds the receipts kept for ids of one carrier that are recorded by now. Where
 // the carrier stands makes the planner look each id up, see lookUpRef. Mostly none at all is
-// kept.
+// kept. Those that concern another number than their id's message stay where they are.
 const findEarly = `
 SELECT u.id FROM (SELECT CAST($1 AS text) AS carrier, id FROM unnest(CAST($2 AS text[])) AS x (id) OFFSET 0) AS u
-CROSS JOIN LATERAL (SELECT 1 FROM early_receipts e
+CROSS JOIN LATERAL (SELECT e.recipient, e.sender FROM early_receipts e
     WHERE e.carrier = u.carrier AND e.carrier_message_id = u.id OFFSET 0) AS e
-CROSS JOIN LATERAL (SELECT 1 FROM carrier_refs k
-    WHERE k.carrier = u.carrier AND k.carrier_message_id = u.id OFFSET 0) AS k
-WHERE EXISTS (SELECT 1 FROM early_receipts WHERE carrier = $1)`
+CROSS JOIN LATERAL (SELECT k.account_id, k.message_id FROM carrier_refs k
+    WHERE k.carrier = u.carrier AND k.carrier_message_id = u.id OFFSET 0) AS k` + earlyMessage + `
+WHERE EXISTS (SELECT 1 FROM early_receipts WHERE carrier = $1) AND ` + earlyConcerns
 
 // match applies the receipts kept for ids of one carrier, once these are recorded.
 func (b *book) match(ctx context.Context, db *sqlx.DB, carrier string, ids []string) error {
@@ -492,12 +557,15 @@ func (b *book) match(ctx context.Context, db *sqlx.DB, carrier string, ids []str
 	return migrations.InTx(ctx, db, func(tx *sqlx.Tx) error { return b.takeEarlyTx(ctx, tx, carrier, early) })
 }
 
-// takeEarly takes the receipts kept for ids of one carrier, see findEarly.
+// takeEarly takes the receipts kept for ids of one carrier that are recorded, see findEarly.
 const takeEarly = `
 WITH found AS MATERIALIZED (
     SELECT e.place FROM (SELECT CAST($1 AS text) AS carrier, id FROM unnest(CAST($2 AS text[])) AS x (id) OFFSET 0) AS u
-    CROSS JOIN LATERAL (SELECT e.ctid AS place FROM early_receipts e
-        WHERE e.carrier = u.carrier AND e.carrier_message_id = u.id FOR UPDATE) AS e)
+    CROSS JOIN LATERAL (SELECT e.ctid AS place, e.recipient, e.sender FROM early_receipts e
+        WHERE e.carrier = u.carrier AND e.carrier_message_id = u.id FOR UPDATE) AS e
+    CROSS JOIN LATERAL (SELECT k.account_id, k.message_id FROM carrier_refs k
+        WHERE k.carrier = u.carrier AND k.carrier_message_id = u.id OFFSET 0) AS k` + earlyMessage + `
+    WHERE ` + earlyConcerns + `)
 DELETE FROM early_receipts e USING found f WHERE e.ctid = f.place
 RETURNING e.carrier, e.carrier_message_id, e.status, e.code, e.recipient, e.sender, e.at`
 

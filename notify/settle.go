@@ -148,8 +148,8 @@ func (d *Dispatcher) matchCrossed(ctx context.Context) error {
 		ID      string `db:"carrier_message_id"`
 	}
 	if err := d.cfg.DB.SelectContext(ctx, &rows, `SELECT e.carrier, e.carrier_message_id FROM early_receipts e
-		JOIN carrier_refs r ON r.carrier = e.carrier AND r.carrier_message_id = e.carrier_message_id
-		ORDER BY 1, 2 LIMIT 1000`); err != nil {
+		JOIN carrier_refs k ON k.carrier = e.carrier AND k.carrier_message_id = e.carrier_message_id`+earlyMessage+`
+		WHERE `+earlyConcerns+` ORDER BY 1, 2 LIMIT 1000`); err != nil {
 		return fmt.Errorf("match receipts: %w", err)
 	}
 	for len(rows) > 0 {

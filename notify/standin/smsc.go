@@ -31,6 +31,7 @@ type SMSCConfig struct {
 	HexIDs         bool   // ids are hexadecimal in answers and decimal in receipt texts
 	UpperIDs       bool   // hexadecimal digits in answers are capitals
 	PadIDs         int    // ids have at least so many digits, with zeros before
+	FirstID        uint64 // number of the first message; 0: one whose hexadecimal form needs letters
 	Receipts       ReceiptForm
 	LongDates      bool          // receipts say seconds too: YYMMDDhhmmss
 	Auto           string        // stat of a receipt sent right after each answer, such as "DELIVRD"; "" = none. See also Plan
@@ -58,6 +59,7 @@ type SMSC struct {
 	open       map[*session]struct{} // those whose writer goes on, too
 	receivers  []*session            // those bound that may receive
 	rng        *rand.Rand
+	firstID    uint64 // the number before that of the first message
 	lastID     uint64
 	ledger     ledger
 	seen       int
@@ -89,10 +91,14 @@ func NewSMSC(address string, cfg SMSCConfig) (*SMSC, error) {
 	if cfg.Window <= 0 {
 		cfg.Window = 1000
 	}
-	// Ids start where the hexadecimal form needs letters, so that a client which
-	// mixes the two forms up can't be right by luck.
+	// Unless told, ids start where the hexadecimal form needs letters, so that a client
+	// which mixes the two forms up can't be right by luck.
+	first := uint64(firstID)
+	if cfg.FirstID > 0 {
+		first = cfg.FirstID - 1
+	}
 	s := &SMSC{
-		cfg: cfg, ln: ln, lastID: firstID, sessions: map[*session]struct{}{}, open: map[*session]struct{}{}, changed: make(chan struct{}),
+		cfg: cfg, ln: ln, firstID: first, lastID: first, sessions: map[*session]struct{}{}, open: map[*session]struct{}{}, changed: make(chan struct{}),
 		rng: rand.New(rand.NewPCG(cfg.Seed, 1)), ledger: newLedger(cfg.Memory, cfg.Latin1),
 		outbox: outbox{plan: ReceiptPlan{Stat: cfg.Auto, Code: "000"}, queues: map[string]*queue{}, acks: map[uint32]int{}},
 	}

@@ -2,7 +2,7 @@ package standin
 
 import "strconv"
 
-// firstID is the number before that of the first message.
+// firstID is the number before that of the first message, unless FirstID says otherwise.
 const firstID = 0xA0B0C0
 
 // appendID appends a message id in the form of answers.

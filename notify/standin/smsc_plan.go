@@ -163,7 +163,7 @@ func (s *SMSC) Receipt(id, stat, code string) {
 	if !known {
 		of.id = id
 	}
-	if i := int(n) - firstID - 1; known && i >= 0 && i < len(s.ledger.parts) {
+	if i := int(n) - int(s.firstID) - 1; known && i >= 0 && i < len(s.ledger.parts) {
 		p := &s.ledger.parts[i]
 		of.user, of.coding, of.octets = p.User, p.Coding, p.Octets
 		of.from, of.to = party{p.ToTON, p.ToNPI, []byte(p.To)}, party{p.FromTON, p.FromNPI, []byte(p.From)}

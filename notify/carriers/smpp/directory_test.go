@@ -3,7 +3,6 @@ package smpp
 import (
 	"context"
 	"errors"
-	"slices"
 	"testing"
 	"time"
 
@@ -14,16 +13,17 @@ import (
 // directory is an Inbox that knows some ids.
 type directory struct {
 	*notifytest.Inbox
-	ids   []string
+	ids   map[string]string // recipients
 	err   error
 	asked int
 }
 
-func (d *directory) Known(_ context.Context, _ string, ids []string) (known []string, err error) {
+func (d *directory) Known(_ context.Context, _ string, ids []string) (map[string]string, error) {
 	d.asked++
+	known := map[string]string{}
 	for _, id := range ids {
-		if slices.Contains(d.ids, id) {
-			known = append(known, id)
+		if recipient, ok := d.ids[id]; ok {
+			known[id] = recipient
 		}
 	}
 	return known, d.err
@@ -31,19 +31,22 @@ func (d *directory) Known(_ context.Context, _ string, ids []string) (known []st
 
 // The gateway answers in hexadecimal and writes decimal receipts, and the answer went
 // to another process, or to this one before it was started again.
-func TestCarrier_settleForm(t *testing.T) {
+func TestCarrier_identify(t *testing.T) {
 	t.Parallel()
 	const second = "id:10531010 stat:DELIVRD" // a0b0c2, after the first has told or not
 	for _, tt := range []struct {
 		name, text  string
-		ids         []string
+		ids         map[string]string
 		first, then string
+		learned     bool
 	}{
-		{"hex known", "id:0010531009 stat:DELIVRD", []string{"a0b0c1"}, "a0b0c1", "a0b0c2"},
-		{"decimal known", "id:0010531009 stat:DELIVRD", []string{"10531009"}, "10531009", "10531010"},
-		{"both known", "id:10531009 stat:DELIVRD", []string{"a0b0c1", "10531009"}, "10531009", "10531010"},
-		{"none known", "id:10531009 stat:DELIVRD", nil, "10531009", "10531010"},
-		{"no number", "id:7f-x stat:DELIVRD", nil, "7f-x", "10531010"},
+		{"hex known", "id:0010531009 stat:DELIVRD", map[string]string{"a0b0c1": ""}, "a0b0c1", "a0b0c2", true},
+		{"decimal known", "id:0010531009 stat:DELIVRD", map[string]string{"10531009": ""}, "10531009", "10531010", true},
+		{"both known", "id:10531009 stat:DELIVRD", map[string]string{"a0b0c1": "", "10531009": ""}, "10531009", "10531010", false},
+		{"both known, one of somebody else", "id:10531009 stat:DELIVRD", map[string]string{"a0b0c1": "+41791234567", "10531009": "+41790000000"}, "a0b0c1", "a0b0c2", true},
+		{"known of somebody else", "id:10531009 stat:DELIVRD", map[string]string{"a0b0c1": "+41790000000"}, "10531009", "10531010", false},
+		{"none known", "id:10531009 stat:DELIVRD", nil, "10531009", "10531010", false},
+		{"no number", "id:7f-x stat:DELIVRD", nil, "7f-x", "10531010", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -55,14 +58,11 @@ func TestCarrier_settleForm(t *testing.T) {
 			}
 			in := &directory{Inbox: notifytest.NewInbox(), ids: tt.ids}
 			read := func(text string) string {
-				d := delivery{total: 1, octets: []byte(text)}
+				d := delivery{total: 1, octets: []byte(text), from: address{1, 1, "41791234567"}}
 				says := d.receiptText(time.UTC)
-				if err := c.settleForm(t.Context(), d, says, in); err != nil {
-					t.Fatal(err)
-				}
-				r, ok := c.receipt(d, says)
-				if !ok || r.Status != notify.Delivered {
-					t.Fatalf("%q read as %+v, %v", text, r, ok)
+				r := c.receipt(d, says)
+				if err := c.identify(t.Context(), d, says, &r, in); err != nil || r.Status != notify.Delivered {
+					t.Fatalf("%q read as %+v, %v", text, r, err)
 				}
 				return r.CarrierID
 			}
@@ -73,7 +73,7 @@ func TestCarrier_settleForm(t *testing.T) {
 			if got := read(second); got != tt.then {
 				t.Errorf("then id %q, want %q", got, tt.then)
 			}
-			if len(tt.ids) == 1 && in.asked != asked {
+			if tt.learned && in.asked != asked {
 				t.Error("asked again for what it had learned")
 			}
 		})
@@ -81,7 +81,7 @@ func TestCarrier_settleForm(t *testing.T) {
 }
 
 // While the directory can't answer, the receipt is to come again.
-func TestCarrier_settleForm_trouble(t *testing.T) {
+func TestCarrier_identify_trouble(t *testing.T) {
 	t.Parallel()
 	cfg := DefaultConfig()
 	cfg.Address = "127.0.0.1:2775"
@@ -91,7 +91,9 @@ func TestCarrier_settleForm_trouble(t *testing.T) {
 	}
 	in := &directory{Inbox: notifytest.NewInbox(), err: notifytest.ErrInbox}
 	d := delivery{octets: []byte("id:10531009 stat:DELIVRD")}
-	if err := c.settleForm(t.Context(), d, d.receiptText(time.UTC), in); !errors.Is(err, notifytest.ErrInbox) {
+	text := d.receiptText(time.UTC)
+	r := c.receipt(d, text)
+	if err := c.identify(t.Context(), d, text, &r, in); !errors.Is(err, notifytest.ErrInbox) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -101,11 +101,13 @@
 //   - SMPP has no id for replies. Ours is a hash of the text, the numbers and the
 //     clock cut to five minutes, so that a replay soon after a crash meets the same
 //     id; an identical text that is known to be new gets a counter.
-//   - id=auto learns from receipts whose id matches an answer only after
-//     conversion, and is sure after 64 that say the same. A process that has had no such
-//     answer itself, being new or not the one that submitted, asks the Inbox which of the
-//     two ids it knows. Only a receipt that comes before its message is recorded, and
-//     before any other, can be misread; id=hex rules that out where the gateway is known
+//   - id=auto learns from receipts whose id was answered in one form only, and is sure
+//     after 64 that say the same. Gateways that count from 1 have most ids in every form:
+//     then the number decides that the receipt names, and if it names none, nothing is
+//     learned from it. A process that has had no such answer itself, being new or not the
+//     one that submitted, asks the Inbox which of the ids it knows. Only a receipt that comes
+//     before its message is recorded, and before any other, can be misread; it moves no
+//     message but one to the same number. id=hex rules that out where the gateway is known
 //     to do so.
 //   - An answer that comes after its Send gave up is handed to the Inbox as a
 //     receipt with status SENT: evidence for a message of unknown fate.

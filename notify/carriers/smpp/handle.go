@@ -79,11 +79,11 @@ func (l *link) deliver(ctx context.Context, sequence int32, raw []byte, in notif
 // receipt hands a receipt to the Inbox.
 func (l *link) receipt(ctx context.Context, d delivery, in notify.Inbox, log *slog.Logger) verdict {
 	text := d.receiptText(l.c.cfg.Zone)
-	if v := l.keep(ctx, log, "receipt", func() error { return l.c.settleForm(ctx, d, text, in) }); v != keepIt {
+	r := l.c.receipt(d, text)
+	if v := l.keep(ctx, log, "receipt", func() error { return l.c.identify(ctx, d, text, &r, in) }); v != keepIt {
 		return v
 	}
-	r, ok := l.c.receipt(d, text)
-	if !ok {
+	if r.CarrierID == "" {
 		log.ErrorContext(ctx, "receipt without id refused", slog.Int("octets", len(d.octets)))
 		return dropIt
 	}

@@ -2,29 +2,32 @@ package smpp
 
 import (
 	"math/big"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"rappel/notify"
 )
 
 // ids brings the ids of answers and receipts to one form: that of answers, with
 // hexadecimal digits in lower case and without leading zeros.
 //
-// With the form auto it learns from receipts. Once many in a row have said the same, it
-// is sure, and remembers answers no more.
+// With the form auto it learns from receipts: of the ids that one may mean, which is that
+// of a message to the number it names? Where several are, or were it for all it says, it
+// tells nothing: gateways that count from 1 have nearly every id in every form. Once many in
+// a row have said the same, it is sure, and remembers answers no more.
 type ids struct {
 	form IDForm
 	deaf bool // no receipts are asked for: nothing to learn from
 	sure atomic.Bool
 
 	mu      sync.Mutex
-	recent  map[string]struct{} // answered lately, to learn from
-	order   []string            // of recent, a ring
-	oldest  int                 // in order
-	learned IDForm              // "" until a receipt has told
-	votes   int                 // receipts in a row that said the same
+	recent  map[string]string // recipients of what was answered lately, by id, to learn from
+	order   []string          // of recent, a ring
+	oldest  int               // in order
+	learned IDForm            // "" until a receipt has told
+	votes   int               // receipts in a row that said the same
 }
 
 const (
@@ -32,97 +35,130 @@ const (
 	sureVotes = 64
 )
 
-// answered takes the id of a submit_sm_resp and returns the id to keep.
-func (t *ids) answered(id string) string {
-	id = canonical(id)
-	if t.deaf || t.certain() || !isHex(id) {
-		return id
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.recent == nil {
-		t.recent = make(map[string]struct{})
-	}
-	t.recent[id] = struct{}{}
-	if len(t.order) < recentIDs {
-		t.order = append(t.order, id)
-		return id
-	}
-	delete(t.recent, t.order[t.oldest])
-	t.order[t.oldest] = id
-	t.oldest = (t.oldest + 1) % recentIDs
-	return id
+// reading is what an id in a receipt means if the gateway writes ids in form.
+type reading struct {
+	form IDForm
+	id   string // as answered
 }
 
-// certain reports whether the form is known for good.
-func (t *ids) certain() bool { return t.form != IDAuto || t.sure.Load() }
-
-// receipted returns the id a receipt means, as answered had returned it.
-// Either form may be empty: tlv is receipted_message_id, text is what the receipt's
-// text says after "id:".
-func (t *ids) receipted(tlv, text string) string {
-	switch {
-	case tlv == "" && text == "":
-		return ""
-	case tlv != "" && canonical(tlv) != canonical(text):
-		// Two forms, or no text: the TLV repeats the answer.
-		if text != "" && hexOf(text) == canonical(tlv) && !t.certain() {
-			t.mu.Lock()
-			t.vote(IDHex)
-			t.mu.Unlock()
-		}
-		return canonical(tlv)
+// readings are what an id may mean, first what it says as it stands. One alone means the
+// same in every form.
+func readings(id string) []reading {
+	all := []reading{{IDDecimal, canonical(id)}}
+	if hex := hexOf(id); hex != all[0].id {
+		all = append(all, reading{IDHex, hex})
 	}
-	id := text // and tlv is empty or the same
-	if t.mode(id) == IDHex {
+	return all
+}
+
+// read is what id means in form.
+func (form IDForm) read(id string) string {
+	if form == IDHex {
 		return hexOf(id)
 	}
 	return canonical(id)
 }
 
-// puzzle returns the two ids a receipt's text may mean while nobody has told yet which
-// form the gateway writes: as answered, or in decimal what was answered in hexadecimal.
-func (t *ids) puzzle(tlv, text string) (same, converted string, puzzling bool) {
-	same, converted = canonical(text), hexOf(text)
-	if t.form != IDAuto || !isDigits(text) || same == converted || tlv != "" && canonical(tlv) != same {
-		return "", "", false
-	}
-	return same, converted, t.mode(text) == ""
-}
+// learns reports whether answered should hear of the answer with id.
+func (t *ids) learns(id string) bool { return !t.deaf && !t.certain() && isHex(id) }
 
-// solve tells which of a puzzle's ids is known. Both or none tell nothing.
-func (t *ids) solve(same, converted string, known []string) {
+// answered notes the id of a submit_sm_resp, in canonical form.
+func (t *ids) answered(id, recipient string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	switch s, c := slices.Contains(known, same), slices.Contains(known, converted); {
-	case s && !c:
-		t.vote(IDDecimal)
-	case c && !s:
-		t.vote(IDHex)
+	if t.sure.Load() {
+		return
+	}
+	if t.recent == nil {
+		t.recent = make(map[string]string)
+	}
+	_, again := t.recent[id]
+	t.recent[id] = recipient
+	switch {
+	case again: // the gateway counts anew
+	case len(t.order) < recentIDs:
+		t.order = append(t.order, id)
+	default:
+		delete(t.recent, t.order[t.oldest])
+		t.order[t.oldest] = id
+		t.oldest = (t.oldest + 1) % recentIDs
 	}
 }
 
-// mode returns the form in which receipts name ids, "" while that isn't known, and learns
-// from id if it can.
-func (t *ids) mode(id string) IDForm {
+// certain reports whether the form is known for good.
+func (t *ids) certain() bool { return t.form != IDAuto || t.sure.Load() }
+
+// receipted returns the id that r means, as it was answered. Either form may be empty: tlv
+// is receipted_message_id, text is what the receipt's text says after "id:".
+//
+// puzzle is what it may mean while nobody has told yet in which form the gateway writes; then
+// id is only the likeliest of them.
+func (t *ids) receipted(tlv, text string, r *notify.Receipt) (id string, puzzle []reading) {
+	switch {
+	case tlv == "" && text == "":
+		return "", nil
+	case tlv != "" && canonical(tlv) != canonical(text):
+		// Two forms, or no text: the TLV repeats the answer.
+		if text != "" && !t.certain() {
+			for _, as := range readings(text)[1:] {
+				if as.id == canonical(tlv) {
+					t.mu.Lock()
+					t.vote(as.form)
+					t.mu.Unlock()
+				}
+			}
+		}
+		return canonical(tlv), nil
+	}
+	// tlv is empty or the same
 	if t.form != IDAuto {
-		return t.form
+		return t.form.read(text), nil
 	}
 	if t.sure.Load() {
-		return t.learned // it changes no more
+		return t.learned.read(text), nil // it changes no more
+	}
+	all := readings(text)
+	if len(all) == 1 {
+		return all[0].id, nil
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	same, converted := canonical(id), hexOf(id)
-	if same == converted {
-		return t.learned // reads the same either way
+	if as, told := t.tell(all, t.recent, r); told {
+		return as.id, nil
 	}
-	if _, ok := t.recent[same]; ok {
-		t.vote(IDDecimal)
-	} else if _, ok := t.recent[converted]; ok && isDigits(id) {
-		t.vote(IDHex)
+	if t.learned != "" {
+		return t.learned.read(text), nil
 	}
-	return t.learned
+	return all[0].id, all
+}
+
+// solve returns which of a puzzle's ids r means, given the recipients of those that are
+// known.
+func (t *ids) solve(puzzle []reading, known map[string]string, r *notify.Receipt) (id string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	as, _ := t.tell(puzzle, known, r)
+	return as.id
+}
+
+// tell finds the only one of all that is the id of a message r concerns, and learns from it.
+// If there is none or more of them, it returns the first. mu is held.
+func (t *ids) tell(all []reading, recipients map[string]string, r *notify.Receipt) (as reading, told bool) {
+	for _, one := range all {
+		recipient, ok := recipients[one.id]
+		if !ok || !r.Concerns(recipient) {
+			continue
+		}
+		if told {
+			return all[0], false
+		}
+		as, told = one, true
+	}
+	if !told {
+		return all[0], false
+	}
+	t.vote(as.form)
+	return as, true
 }
 
 // vote notes what one receipt said. mu is held.

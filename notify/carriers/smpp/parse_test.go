@@ -1,6 +1,8 @@
 package smpp
 
 import (
+	"context"
+	"fmt"
 	"net/url"
 	"strconv"
 	"strings"
@@ -13,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"rappel/notify"
+	"rappel/notify/notifytest"
 	"rappel/notify/segment"
 )
 
@@ -178,8 +181,10 @@ func FuzzDelivery(f *testing.F) {
 		}
 		sameAsLibrary(t, raw, d)
 		c := &Carrier{cfg: DefaultConfig()}
-		if r, ok := c.receipt(d, d.receiptText(time.UTC)); ok && !utf8.ValidString(r.CarrierID) {
-			t.Errorf("id %q can't be stored", r.CarrierID)
+		text := d.receiptText(time.UTC)
+		r := c.receipt(d, text)
+		if err := c.identify(context.Background(), d, text, &r, notifytest.NewInbox()); err != nil || !utf8.ValidString(r.CarrierID) {
+			t.Errorf("id %q can't be stored; %v", r.CarrierID, err)
 		}
 	})
 }
@@ -197,6 +202,12 @@ func TestParseDelivery_brokenHeaderIsText(t *testing.T) {
 	if got := d.text(GSM); got != "STOP" || d.total != 1 {
 		t.Errorf("got %q, part of %d", got, d.total)
 	}
+}
+
+// receipted is the id of a receipt that names recipient.
+func receipted(ids *ids, tlv, text, recipient string) string {
+	id, _ := ids.receipted(tlv, text, &notify.Receipt{Recipient: recipient})
+	return id
 }
 
 func TestIDs(t *testing.T) {
@@ -221,8 +232,11 @@ func TestIDs(t *testing.T) {
 		{"decimal isn't converted", IDDecimal, "A0B0C1", "", "10531009", false},
 	} {
 		ids := ids{form: tt.form}
-		kept := ids.answered(tt.answer)
-		if got := ids.receipted(tt.tlv, tt.txt); (got == kept) != tt.same {
+		kept := canonical(tt.answer)
+		if ids.learns(kept) {
+			ids.answered(kept, "")
+		}
+		if got := receipted(&ids, tt.tlv, tt.txt, ""); (got == kept) != tt.same {
 			t.Errorf("%s: answered %q, receipted %q; want the same: %v", tt.name, kept, got, tt.same)
 		}
 	}
@@ -233,20 +247,20 @@ func TestIDs(t *testing.T) {
 func TestIDs_chanceDoesNotMislead(t *testing.T) {
 	ids := ids{form: IDAuto}
 	for n := range 9000 {
-		ids.answered(strconv.Itoa(10000 + n)) // decimal, of which the first 808 are forgotten
+		ids.answered(strconv.Itoa(10000+n), "") // decimal, of which the first 808 are forgotten
 	}
-	ids.receipted("", "10000") // 0x2710, never answered
+	receipted(&ids, "", "10000", "") // 0x2710, never answered
 	for n := range 40 {
-		if got, want := ids.receipted("", strconv.Itoa(12000+n)), strconv.Itoa(12000+n); got != want {
+		if got, want := receipted(&ids, "", strconv.Itoa(12000+n), ""), strconv.Itoa(12000+n); got != want {
 			t.Fatalf("got %q, want %q", got, want)
 		}
 	}
-	ids.receipted("", "70000") // 0x11170 was answered, 70000 never
+	receipted(&ids, "", "70000", "") // 0x11170 was answered, 70000 never
 	if ids.learned != IDHex {
 		t.Fatalf("learned %q: the case is none", ids.learned)
 	}
 	for n := range 2 * sureVotes {
-		got, want := ids.receipted("", strconv.Itoa(13000+n)), strconv.Itoa(13000+n)
+		got, want := receipted(&ids, "", strconv.Itoa(13000+n), ""), strconv.Itoa(13000+n)
 		if got != want {
 			t.Fatalf("after a misleading one: got %q, want %q", got, want)
 		}
@@ -254,29 +268,63 @@ func TestIDs_chanceDoesNotMislead(t *testing.T) {
 	if !ids.certain() || ids.recent != nil {
 		t.Error("not sure after many that said the same")
 	}
-	ids.answered("11170")
-	if got := ids.receipted("", "70000"); got != "70000" {
+	ids.answered("11170", "")
+	if got := receipted(&ids, "", "70000", ""); got != "70000" {
 		t.Errorf("once it is sure, a chance changed it: %q", got)
+	}
+}
+
+// A gateway that counts from 1 has nearly every id in both forms. Where the receipt names a
+// number, that tells; where it doesn't, an id that may be both tells nothing.
+func TestIDs_smallAndDense(t *testing.T) {
+	t.Parallel()
+	for _, form := range []IDForm{IDDecimal, IDHex} {
+		for _, named := range []bool{true, false} {
+			ids := ids{form: IDAuto}
+			recipient := func(n int) string { return fmt.Sprintf("+4179%07d", n) }
+			answer := func(n int) string {
+				if form == IDHex {
+					return strconv.FormatInt(int64(n), 16)
+				}
+				return strconv.Itoa(n)
+			}
+			for n := 1; n <= 1000; n++ {
+				ids.answered(answer(n), recipient(n))
+			}
+			wrong := 0
+			for n := 1; n <= 1000; n++ {
+				of := ""
+				if named {
+					of = recipient(n)
+				}
+				if receipted(&ids, "", strconv.Itoa(n), of) != answer(n) {
+					wrong++
+				}
+			}
+			if named && wrong > 0 {
+				t.Errorf("%s: %d of 1000 misread", form, wrong)
+			}
+			if ids.learned != form { // by those that can be only one thing
+				t.Errorf("%s, named %v: learned %q", form, named, ids.learned)
+			}
+		}
 	}
 }
 
 // Ids that are no numbers have nothing to learn from.
 func TestIDs_noNumbers(t *testing.T) {
 	ids := ids{form: IDAuto}
-	for range 10 {
-		ids.answered("7f3e-11aa")
-	}
-	if len(ids.recent) != 0 {
-		t.Errorf("%d remembered", len(ids.recent))
+	if ids.learns("7f3e-11aa") {
+		t.Error("remembered")
 	}
 }
 
 // Once one receipt has shown the form, those of forgotten answers follow.
 func TestIDs_learning(t *testing.T) {
 	ids := ids{form: IDAuto}
-	ids.answered("A0B0C1")
-	ids.receipted("", "10531009")
-	if got := ids.receipted("", "10531010"); got != "a0b0c2" {
+	ids.answered("a0b0c1", "")
+	receipted(&ids, "", "10531009", "")
+	if got := receipted(&ids, "", "10531010", ""); got != "a0b0c2" {
 		t.Errorf("got %q, want a0b0c2", got)
 	}
 }

@@ -47,35 +47,32 @@ func statusOfState(state byte) (notify.Status, bool) {
 	return notify.Sent, false
 }
 
-// settleForm asks in which form the gateway writes ids, if d puts the question and
-// this process can't tell by the answers it has had itself: it may be new, or the
-// answer went to another.
-func (c *Carrier) settleForm(ctx context.Context, d delivery, text receiptText, in notify.Inbox) error {
-	if c.ids.certain() {
-		return nil
-	}
+// identify finds which message r, read from d, is for. Where d may mean several ids and this
+// process can't tell by the answers it has had itself, it asks the Inbox: this process may
+// be new, or the answer went to another.
+func (c *Carrier) identify(ctx context.Context, d delivery, text receiptText, r *notify.Receipt, in notify.Inbox) error {
+	var puzzle []reading
+	r.CarrierID, puzzle = c.ids.receipted(cstring(d.receiptedID), text.ID, r)
 	directory, ok := in.(notify.Directory)
-	if !ok {
+	if len(puzzle) == 0 || !ok {
 		return nil
 	}
-	same, converted, puzzling := c.ids.puzzle(cstring(d.receiptedID), text.ID)
-	if !puzzling {
-		return nil
+	asked := make([]string, len(puzzle))
+	for i, as := range puzzle {
+		asked[i] = as.id
 	}
-	known, err := directory.Known(ctx, c.cfg.Name, []string{same, converted})
+	known, err := directory.Known(ctx, c.cfg.Name, asked)
 	if err != nil {
 		return err
 	}
-	c.ids.solve(same, converted, known)
+	r.CarrierID = c.ids.solve(puzzle, known, r)
 	return nil
 }
 
-// receipt builds what the Inbox gets from a deliver_sm that is one. ok is false
-// when it names no id.
-func (c *Carrier) receipt(d delivery, text receiptText) (r notify.Receipt, ok bool) {
+// receipt builds what the Inbox gets from a deliver_sm that is one, all but the id.
+func (c *Carrier) receipt(d delivery, text receiptText) (r notify.Receipt) {
 	r = notify.Receipt{
-		Carrier: c.cfg.Name, CarrierID: c.ids.receipted(cstring(d.receiptedID), text.ID),
-		At: text.Done, Code: text.Err,
+		Carrier: c.cfg.Name, At: text.Done, Code: text.Err,
 		Recipient: d.from.e164(), Sender: d.to.sender(),
 	}
 	known := false
@@ -98,7 +95,7 @@ func (c *Carrier) receipt(d delivery, text receiptText) (r notify.Receipt, ok bo
 	if r.Code == "" && r.Status != notify.Delivered {
 		r.Code = text.Stat
 	}
-	return r, r.CarrierID != ""
+	return r
 }
 
 // isZeros reports whether a code says that there is no error.

@@ -73,6 +73,16 @@ func (l *link) answer(sequence int32, o outcome) (late lateAnswer, isLate, known
 	return late, false, true
 }
 
+// recipientOf returns whom the request of this sequence is for, "" if nobody knows it.
+func (l *link) recipientOf(sequence int32) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if r := l.window.get(sequence); r != nil {
+		return r.recipient
+	}
+	return l.late[sequence].recipient
+}
+
 // abandon gives r up, unless its outcome comes this moment.
 func (l *link) abandon(r *request, why error) outcome {
 	l.mu.Lock()

@@ -191,3 +191,38 @@ func TestReceipt_idForms(t *testing.T) {
 		}
 	}
 }
+
+// A gateway that counts from 1, answers in hexadecimal and writes decimal receipts: most
+// numbers are ids of two messages. The receipts come together and in any order.
+func TestReceipt_smallIDs(t *testing.T) {
+	t.Parallel()
+	for _, hex := range []bool{true, false} {
+		t.Run(fmt.Sprintf("hex %v", hex), func(t *testing.T) {
+			t.Parallel()
+			const n = 500
+			in := notifytest.NewInbox()
+			r := start(t, in, "", standin.SMSCConfig{HexIDs: hex, FirstID: 1, Receipts: standin.ReceiptText}, nil)
+			r.smsc.Plan(standin.ReceiptPlan{Stat: "DELIVRD", Hold: true, Shuffle: n})
+			to := map[string]string{}
+			for i := range n {
+				m := message("x")
+				m.Recipient = fmt.Sprintf("+4179%07d", i)
+				s, err := r.carrier.Send(t.Context(), m)
+				if err != nil {
+					t.Fatal(err)
+				}
+				to[s.IDs[0]] = m.Recipient
+			}
+			r.smsc.ReleaseReceipts()
+			wrong := 0
+			for _, got := range in.AwaitReceipts(t, n)[:n] {
+				if to[got.CarrierID] != got.Recipient {
+					wrong++
+				}
+			}
+			if wrong > 0 {
+				t.Errorf("%d of %d receipts are for somebody else's message", wrong, n)
+			}
+		})
+	}
+}
