@@ -188,7 +188,8 @@
 //   - A country with registration_needed refuses senders nobody registered; a registration
 //     somebody asked for decides everywhere, needed or not.
 //   - Whoever's region is unknown may be in any: without a chosen region the holidays of
-//     all regions count, with one those of the country and that region.
+//     all regions count, with one those of the country and that region. The Swiss cantons
+//     have too many for that: without a chosen one, the days most of them keep count.
 //   - A number's zone is its area code's or its country's. Where that leaves several, the
 //     hour must be right in all of them.
 //   - Hours are decided when a text is enqueued and looked at again right before it is

@@ -20,7 +20,8 @@ import (
 // almanac is the public holidays of a country and of its regions.
 type almanac struct {
 	national []*cal.Holiday            // everywhere in the country
-	regions  map[string][]*cal.Holiday // all of a region's, by the second part of its ISO 3166-2 code
+	regions  map[string][]*cal.Holiday // all of a region's, by the second part of its ISO 3166-2 code; "": of parts nobody chooses
+	most     bool                      // where the region is unknown, the days most regions keep count, not those of any
 }
 
 // ofLiechtenstein isn't in the library: all that count as holidays when terms are reckoned.
@@ -47,14 +48,13 @@ var ofAlsace = append([]*cal.Holiday{aa.GoodFriday, aa.ChristmasDay2}, fr.Holida
 // almanacs by holiday set.
 var almanacs = map[string]almanac{
 	"AT": {national: at.Holidays},
-	"CA": {national: ca.Holidays},
-	"CH": {national: ofSwitzerland, regions: map[string][]*cal.Holiday{
-		"":   ch.Holidays, // kept by parts of several cantons
+	"CA": {national: ca.Holidays, regions: map[string][]*cal.Holiday{"": inCanada}},
+	"CH": {national: ofSwitzerland, most: true, regions: map[string][]*cal.Holiday{
 		"ZH": ch.HolidaysZH, "BE": ch.HolidaysBE, "LU": ch.HolidaysLU, "UR": ch.HolidaysUR, "SZ": ch.HolidaysSZ, "OW": ch.HolidaysOW,
 		"NW": ch.HolidaysNW, "GL": ch.HolidaysGL, "ZG": ch.HolidaysZG, "FR": ch.HolidaysFR, "SO": ch.HolidaysSO, "BS": ch.HolidaysBS,
 		"BL": ch.HolidaysBL, "SH": ch.HolidaysSH, "AR": ch.HolidaysAR, "AI": ch.HolidaysAI, "SG": ch.HolidaysSG, "GR": ch.HolidaysGR,
-		"AG": ch.HolidaysAG, "TG": ch.HolidaysTG, "TI": ch.HolidaysTI, "VD": ch.HolidaysVD, "VS": ch.HolidaysVS, "NE": ch.HolidaysNE,
-		"GE": ch.HolidaysGE, "JU": ch.HolidaysJU,
+		"AG": ch.HolidaysAG, "TG": ch.HolidaysTG, "TI": with(ch.HolidaysTI, peterAndPaul), "VD": with(ch.HolidaysVD, lundiDuJeune), "VS": ch.HolidaysVS, "NE": with(ch.HolidaysNE, republicOfNeuchatel),
+		"GE": with(ch.HolidaysGE, jeuneGenevois, republicOfGeneva), "JU": ch.HolidaysJU,
 	}},
 	"DE": {national: de.Holidays, regions: map[string][]*cal.Holiday{
 		"BW": de.HolidaysBW, "BY": de.HolidaysBY, "BE": de.HolidaysBE, "BB": de.HolidaysBB, "HB": de.HolidaysHB, "HH": de.HolidaysHH,
@@ -62,10 +62,10 @@ var almanacs = map[string]almanac{
 		"SN": de.HolidaysSN, "ST": de.HolidaysST, "SH": de.HolidaysSH, "TH": de.HolidaysTH,
 	}},
 	"FR": {national: fr.Holidays, regions: map[string][]*cal.Holiday{"6AE": ofAlsace}},
-	"GB": {national: gb.Holidays},
-	"IT": {national: it.Holidays},
+	"GB": {national: gb.Holidays, regions: map[string][]*cal.Holiday{"": inBritain}},
+	"IT": {national: with(it.Holidays, sanFrancesco), regions: map[string][]*cal.Holiday{"": {aa.PentecostMonday}}}, // South Tyrol
 	"LI": {national: ofLiechtenstein},
-	"US": {national: us.Holidays},
+	"US": {national: us.Holidays, regions: map[string][]*cal.Holiday{"": inAmerica}},
 }
 
 // HolidayRegions are the regions an account can choose from, as ISO 3166-2 codes of
@@ -95,7 +95,8 @@ func (d *days) has(n int) bool { return d[n/64]&(1<<(n%64)) != 0 }
 var holidayYears sync.Map // yearKey → *days
 
 // isHoliday reports whether a day is a public holiday by set, in region (ISO 3166-2) or,
-// if region is none of the set's, in any: whoever's region is unknown may be in each.
+// if region is none of the set's, in any: whoever's region is unknown may be in each. In
+// Switzerland, whose cantons differ most, it then is one if most cantons keep it.
 func isHoliday(set, region string, year int, month time.Month, day int) bool {
 	a, ok := almanacs[set]
 	if !ok {
@@ -116,24 +117,44 @@ func isHoliday(set, region string, year int, month time.Month, day int) bool {
 // days works out a year. Where a holiday is moved off a weekend, both days count.
 func (a almanac) days(region string, year int) *days {
 	all := &days{}
-	add := func(holidays []*cal.Holiday) {
-		for _, h := range holidays {
-			// The observed day of New Year may lie in the year before.
-			for y := year - 1; y <= year+1; y++ {
-				actual, observed := h.Calc(y)
-				for _, t := range []time.Time{actual, observed} {
-					if !t.IsZero() && t.Year() == year {
-						all.set(t.YearDay())
-					}
+	all.add(a.national, year)
+	if region != "" || !a.most {
+		for name, holidays := range a.regions {
+			if region == "" || name == region {
+				all.add(holidays, year)
+			}
+		}
+		return all
+	}
+	kept := map[int]int{} // by how many regions
+	for _, holidays := range a.regions {
+		one := &days{}
+		one.add(holidays, year)
+		for n := 1; n <= 366; n++ {
+			if one.has(n) {
+				kept[n]++
+			}
+		}
+	}
+	for n, regions := range kept {
+		if 2*regions > len(a.regions) {
+			all.set(n)
+		}
+	}
+	return all
+}
+
+// add marks the days of holidays in a year.
+func (d *days) add(holidays []*cal.Holiday, year int) {
+	for _, h := range holidays {
+		// The observed day of New Year may lie in the year before.
+		for y := year - 1; y <= year+1; y++ {
+			actual, observed := h.Calc(y)
+			for _, t := range []time.Time{actual, observed} {
+				if !t.IsZero() && t.Year() == year {
+					d.set(t.YearDay())
 				}
 			}
 		}
 	}
-	add(a.national)
-	for name, holidays := range a.regions {
-		if region == "" || name == region {
-			add(holidays)
-		}
-	}
-	return all
 }

@@ -12,7 +12,7 @@ import (
 
 // Sending is what an account decides within the rules.
 type Sending struct {
-	Region   string   // whose holidays count besides the country's, one of HolidayRegions; "" = those of all regions
+	Region   string   // whose holidays count besides the country's, one of HolidayRegions; "" = see isHoliday
 	Fallback string   // number shown where a sender isn't delivered, E.164; "" = none
 	TwoWay   []string // own numbers whose replies reach us, E.164
 }
