@@ -68,7 +68,7 @@ func (s *Server) adminHome(w http.ResponseWriter, r *request) error {
 const mailsShown = 200
 
 func (s *Server) adminMails(w http.ResponseWriter, r *request) error {
-	all, err := mail.List(r.Context(), s.Operator, mailsShown)
+	all, err := mail.List(r.Context(), s.Operator, r.FormValue("state"), mailsShown)
 	if err != nil {
 		return err
 	}

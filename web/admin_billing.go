@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"rappel/calendars/billing"
+	"rappel/web/mail"
 )
 
 // deskRoutes are the billing admin's pages: figures, lists, what is shown of one thing,
@@ -84,11 +84,6 @@ func (v *view) DeskNav() (all []deskChoice) {
 	return all
 }
 
-// deskFigure is a number with the list of its rows.
-type deskFigure struct {
-	Name, Value, Words, Href, Mood string
-}
-
 type deskHomeData struct {
 	Figures  []deskFigure
 	Waiting  []deskFigure
@@ -107,13 +102,19 @@ type deskAge struct {
 }
 
 type deskMonthRow struct {
-	Month, Begin, End      string
-	New, Expansion         string
-	Contraction, Churn     string
-	Reactivation           string
-	Logo, Revenue          string
-	Clinics, Lost          int64
-	Href, LostHref, ToHref string
+	Month, Begin, End  string
+	New, Expansion     string
+	Contraction, Churn string
+	Reactivation       string
+	Logo, Revenue      string
+	Clinics, Lost      int64
+	ToHref             string
+	// Where the rows of each are.
+	BeginHref, EndHref          string
+	NewHref, ExpansionHref      string
+	ContractionHref             string
+	ChurnHref, ReactivationHref string
+	LogoHref, RevenueHref       string
 }
 
 // fallBar is a bar of the waterfall, in its drawing's units.
@@ -148,70 +149,63 @@ func (s *Server) deskHome(w http.ResponseWriter, r *request) error {
 		if err != nil {
 			return err
 		}
-		var n struct {
-			Live     int64 `db:"live"`
-			SMS      int64 `db:"sms"`
-			Holders  int64 `db:"holders"`
-			Suspense int64 `db:"suspense"`
-			Hooks    int64 `db:"hooks"`
-			Mails    int64 `db:"mails"`
-			Jobs     int64 `db:"jobs"`
-			Orders   int64 `db:"orders"`
-			Stuck    int64 `db:"stuck"`
-			Actions  int64 `db:"actions"`
-		}
-		if err := tx.GetContext(ctx, &n, `SELECT (SELECT count(*) FROM subscriptions WHERE status IN ('active', 'past_due', 'suspended')) AS live,
-			(SELECT CAST(COALESCE(sum(balance), 0) AS bigint) FROM ledger_balances WHERE unit = 'SMS' AND name IN ('available', 'held') AND balance > 0) AS sms,
-			(SELECT count(DISTINCT account_id) FROM ledger_balances WHERE unit = 'SMS' AND name IN ('available', 'held') AND balance > 0) AS holders,
-			(SELECT count(*) FROM bank_entries WHERE state = 'suspense') AS suspense,
-			(SELECT count(*) FROM webhook_events WHERE error <> '' AND processed_at IS NULL) AS hooks,
-			(SELECT count(*) FROM mails WHERE status = 'failed') AS mails,
-			(SELECT count(*) FROM billing_jobs WHERE done_at IS NULL AND problem <> '') AS jobs,
-			(SELECT count(*) FROM orders WHERE status = 'offered' AND method = 'bank') AS orders,
-			(SELECT count(*) FROM orders WHERE status = 'paid') AS stuck,
-			(SELECT count(*) FROM admin_actions WHERE status IN ('waiting', 'begun')) AS actions`); err != nil {
-			return fmt.Errorf("count what waits: %w", err)
-		}
 		last := months[len(months)-1]
-		from, to := month.String(), (billing.AddMonths(month, 1) - 1).String()
-		moves := "/admin/billing/movements?from=" + from + "&to=" + to
 		d.Figures = []deskFigure{
-			{"mrr", chf(mrr), r.say("desk.figure.mrr"), "/admin/billing/movements?to=" + today.String(), ""},
-			{"live", r.number(n.Live), r.say("desk.figure.live"), "/admin/billing/subscriptions", ""},
-			{"logo", percent(last.Churned), r.say("desk.figure.logo", "Lost", last.Lost, "All", last.Clinics), moves + "&state=churn", ""},
-			{"revenue", percent(last.LostRate), r.say("desk.figure.revenue"), moves + "&state=lost", ""},
-			{"sms", r.number(n.SMS), r.say("desk.figure.sms", "Count", n.Holders), "/admin/billing/clinics?state=with_sms", ""},
+			{"mrr", chf(mrr), r.say("desk.figure.mrr"), movesTo(today), ""},
+			{"live", "", r.say("desk.figure.live"), "", ""},
+			{"logo", percent(last.Churned), r.say("desk.figure.logo", "Lost", last.Lost, "All", last.Clinics), moves(month, "gone"), ""},
+			{"revenue", percent(last.LostRate), r.say("desk.figure.revenue"), moves(month, "lost"), ""},
+			{"sms", "", "", "", ""},
 		}
-		warn := func(n int64, mood string) string {
-			if n == 0 {
-				return ""
+		if err := d.Figures[1].count(ctx, tx, r, deskRowsOf{list: "subscriptions", state: "live"}); err != nil {
+			return err
+		}
+		sms := deskRowsOf{list: "sms"}
+		holders, unused, err := sms.read(ctx, tx, today, "sms")
+		if err != nil {
+			return err
+		}
+		d.Figures[4].Value, d.Figures[4].Words, d.Figures[4].Href = r.number(unused), r.say("desk.figure.sms", "Count", holders), sms.href()
+		for _, w := range []struct {
+			name, mood string
+			rows       deskRowsOf
+		}{
+			{"suspense", "warn", deskRowsOf{list: "entries", state: "suspense"}},
+			{"orders", "", deskRowsOf{list: "orders", state: "to_sign"}},
+			{"stuck", "bad", deskRowsOf{list: "orders", state: "stuck"}},
+			{"actions", "warn", deskRowsOf{list: "actions", state: "open"}},
+			{"webhooks", "bad", deskRowsOf{list: "webhooks", state: "failed"}},
+			{"jobs", "bad", deskRowsOf{list: "jobs", state: "trouble"}},
+		} {
+			f := deskFigure{Name: w.name, Words: r.say("desk.figure." + w.name), Mood: w.mood}
+			if err := f.count(ctx, tx, r, w.rows); err != nil {
+				return err
 			}
-			return mood
+			d.Waiting = append(d.Waiting, f)
 		}
-		d.Waiting = []deskFigure{
-			{"suspense", r.number(n.Suspense), r.say("desk.figure.suspense"), "/admin/billing/entries?state=suspense", warn(n.Suspense, "warn")},
-			{"orders", r.number(n.Orders), r.say("desk.figure.orders"), "/admin/billing/orders?state=to_sign", ""},
-			{"stuck", r.number(n.Stuck), r.say("desk.figure.stuck"), "/admin/billing/orders?state=stuck", warn(n.Stuck, "bad")},
-			{"actions", r.number(n.Actions), r.say("desk.figure.actions"), "/admin/billing/actions?state=waiting", warn(n.Actions, "warn")},
-			{"webhooks", r.number(n.Hooks), r.say("desk.figure.webhooks"), "/admin/billing/webhooks?state=failed", warn(n.Hooks, "bad")},
-			{"jobs", r.number(n.Jobs), r.say("desk.figure.jobs"), "/admin/billing/jobs?state=trouble", warn(n.Jobs, "bad")},
-			{"mails", r.number(n.Mails), r.say("desk.figure.mails"), "/admin/mails", warn(n.Mails, "bad")},
+		mails := deskFigure{Name: "mails", Words: r.say("desk.figure.mails"), Href: "/admin/mails?state=failed", Mood: "bad"}
+		failed, err := mail.Failed(ctx, tx)
+		if err != nil {
+			return err
 		}
+		mails.say(r, failed)
+		d.Waiting = append(d.Waiting, mails)
 		var open, most int64
 		for _, a := range ages {
 			open, most = open+a.Open, max(most, a.Open)
 		}
 		d.Open = chf(open)
 		for i, a := range ages {
-			href := "/admin/billing/pastdue?state=" + []string{"", "late_30", "late_60", "late_90", "late_more"}[i]
+			age := []string{"not_due", "late_30", "late_60", "late_90", "late_more"}[i]
+			href := deskRowsOf{list: "pastdue", state: age}.href()
 			if i == 0 {
-				href = "/admin/billing/invoices?state=not_due"
+				href = deskRowsOf{list: "invoices", state: age}.href()
 			}
-			d.Ages = append(d.Ages, deskAge{Words: r.say("desk.age." + []string{"not_due", "late_30", "late_60", "late_90", "late_more"}[i]), Count: r.number(a.Invoices), Open: chf(a.Open), Href: href,
+			d.Ages = append(d.Ages, deskAge{Words: r.say("desk.age." + age), Count: r.number(a.Invoices), Open: chf(a.Open), Href: href,
 				Width: int(billing.MulDiv(a.Open, 100, max(most, 1)))})
 		}
 		d.Month = r.monthName(month)
-		d.Bars = r.waterfall(last, moves)
+		d.Bars = r.waterfall(last, month)
 		d.Previous = "/admin/billing?month=" + billing.AddMonths(month, -1).Month()
 		if next := billing.AddMonths(month, 1); next <= today {
 			d.Next = "/admin/billing?month=" + next.Month()
@@ -222,10 +216,11 @@ func (s *Server) deskHome(w http.ResponseWriter, r *request) error {
 			if err != nil {
 				return err
 			}
-			href := "/admin/billing/movements?from=" + begin.String() + "&to=" + (billing.AddMonths(begin, 1) - 1).String()
 			d.Months = append(d.Months, deskMonthRow{Month: r.monthName(begin), Begin: chf(m.Begin), End: chf(m.End), New: chf(m.Moves[billing.MoveNew]), Expansion: chf(m.Moves[billing.MoveExpansion]),
 				Contraction: chf(m.Moves[billing.MoveContraction]), Churn: chf(m.Moves[billing.MoveChurn]), Reactivation: chf(m.Moves[billing.MoveReactivation]),
-				Logo: percent(m.Churned), Revenue: percent(m.LostRate), Clinics: m.Clinics, Lost: m.Lost, Href: href, LostHref: href + "&state=churn", ToHref: "/admin/billing?month=" + m.Month})
+				Logo: percent(m.Churned), Revenue: percent(m.LostRate), Clinics: m.Clinics, Lost: m.Lost, ToHref: "/admin/billing?month=" + m.Month,
+				BeginHref: movesTo(begin - 1), EndHref: movesTo(billing.AddMonths(begin, 1) - 1), NewHref: moves(begin, "new"), ExpansionHref: moves(begin, "expansion"), ContractionHref: moves(begin, "contraction"),
+				ChurnHref: moves(begin, "churn"), ReactivationHref: moves(begin, "reactivation"), LogoHref: moves(begin, "gone"), RevenueHref: moves(begin, "lost")})
 		}
 		return nil
 	}); err != nil {
@@ -253,7 +248,7 @@ const (
 )
 
 // waterfall lays out how revenue went from a month's beginning to its end.
-func (r *request) waterfall(m billing.RevenueMonth, href string) (bars []fallBar) {
+func (r *request) waterfall(m billing.RevenueMonth, month billing.Date) (bars []fallBar) {
 	type step struct {
 		name     string
 		from, to int64
@@ -282,10 +277,12 @@ func (r *request) waterfall(m billing.RevenueMonth, href string) (bars []fallBar
 		top, foot := y(max(st.from, st.to)), y(min(st.from, st.to))
 		b := fallBar{Name: st.name, Value: chf(st.value), Mood: st.mood, X: i*fallColumn + 14, W: fallColumn - 28, Y: top, H: max(foot-top, 2), MX: i*fallColumn + fallColumn/2, ValueY: top - 8, LabelY: fallFloor + 20, Line: y(st.to)}
 		switch st.name {
-		case "begin", "end":
-			b.Words, b.Href = r.say("desk.fall."+st.name), href
+		case "begin":
+			b.Words, b.Href = r.say("desk.fall.begin"), movesTo(month-1)
+		case "end":
+			b.Words, b.Href = r.say("desk.fall.end"), movesTo(billing.AddMonths(month, 1)-1)
 		default:
-			b.Words, b.Href = r.word("movements", st.name), href+"&state="+st.name
+			b.Words, b.Href = r.word("movements", st.name), moves(month, st.name)
 		}
 		bars = append(bars, b)
 	}

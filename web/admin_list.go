@@ -133,8 +133,16 @@ func (l *deskList) statement(f deskFilter, today billing.Date) (query string, ar
 			b.WriteString(c.link + ", ")
 		}
 	}
+	from, args := l.rows(f, today)
+	b.WriteString("count(*) OVER ()" + from + " ORDER BY " + l.order)
+	return b.String(), args
+}
+
+// rows are FROM and WHERE of a filter.
+func (l *deskList) rows(f deskFilter, today billing.Date) (from string, args []any) {
+	var b strings.Builder
 	// Each parameter is there with its type, whether a list uses it or not.
-	b.WriteString("count(*) OVER () FROM " + l.from + ` AND CAST($1 AS text) IS NOT NULL AND CAST($2 AS bigint) IS NOT NULL AND CAST($5 AS date) IS NOT NULL AND CAST($6 AS text) IS NOT NULL
+	b.WriteString(" FROM " + l.from + ` AND CAST($1 AS text) IS NOT NULL AND CAST($2 AS bigint) IS NOT NULL AND CAST($5 AS date) IS NOT NULL AND CAST($6 AS text) IS NOT NULL
 		AND (CAST($3 AS date) IS NULL OR CAST($4 AS date) IS NULL OR true)`)
 	if l.search != "" {
 		b.WriteString(" AND ($1 = '' OR position(lower($1) IN lower(" + l.search + ")) > 0)")
@@ -151,7 +159,6 @@ func (l *deskList) statement(f deskFilter, today billing.Date) (query string, ar
 	if st := l.state(f.State); st != nil {
 		b.WriteString(" AND (" + st.where + ")")
 	}
-	b.WriteString(" ORDER BY " + l.order)
 	day := func(s string) any {
 		if d, err := billing.ParseDate(s); err == nil {
 			return d

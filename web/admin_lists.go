@@ -22,6 +22,10 @@ const (
 	isOverdue    = `i.kind = 'invoice' AND i.status = 'open' AND i.due_on < $5`
 	daysLate     = `($5 - i.due_on)`
 	clinicColumn = `a.business`
+	// The movement that left a clinic without revenue: it had some as the days asked for
+	// began, and has none as they end.
+	isGone = `m.kind = 'churn' AND m.after_rappen = 0 AND NOT EXISTS (SELECT 1 FROM mrr_movements x WHERE x.account_id = m.account_id AND (x.moved_on, x.id) > (m.moved_on, m.id) AND ($4 IS NULL OR x.moved_on <= $4))
+		AND ($3 IS NULL OR 0 < (SELECT sum(x.after_rappen - x.before_rappen) FROM mrr_movements x WHERE x.account_id = m.account_id AND x.moved_on < $3))`
 )
 
 // deskLists are the billing admin's lists, in the order of their navigation.
@@ -32,7 +36,7 @@ var deskLists = []deskList{
 			{"clinic", clinicColumn, asText, "", linkClinic}, {"account", `a.account_id`, asCount, "", ""}, {"town", `COALESCE(b.town, '')`, asText, "", ""},
 			{"billing", `a.billing`, asWord, "billing", ""}, {"state", `COALESCE(s.status, 'none')`, asWord, "subscriptions", ""},
 			{"owed", owedBy, asMoney, "", `'/admin/billing/invoices?state=open&account=' || a.account_id`}, {"credit", creditOf, asMoney, "", `'/admin/billing/ledger?state=CHF&account=' || a.account_id`},
-			{"sms", smsOf, asCount, "", `'/admin/billing/ledger?state=SMS&account=' || a.account_id`}, {"since", `a.created_at`, asTime, "", ""},
+			{"sms", smsOf, asCount, "", `'/admin/billing/ledger?state=unused&account=' || a.account_id`}, {"since", `a.created_at`, asTime, "", ""},
 		},
 		from: `accounts a LEFT JOIN billing_accounts b ON b.account_id = a.account_id
 			LEFT JOIN subscriptions s ON s.account_id = a.account_id AND s.status NOT IN ('canceled', 'expired') WHERE a.parent_id IS NULL`,
@@ -51,7 +55,7 @@ var deskLists = []deskList{
 				|| CASE WHEN s.status IN ('canceled', 'expired', 'incomplete') OR s.cancel_on <= s.next_on THEN '' ELSE CAST(s.next_on AS text) END`, asHidden, "", ""},
 		},
 		from: `subscriptions s JOIN accounts a ON a.account_id = s.account_id WHERE true`,
-		states: []deskState{{"active", `s.status = 'active'`}, {"trialing", `s.status = 'trialing'`}, {"past_due", `s.status = 'past_due'`}, {"suspended", `s.status = 'suspended'`},
+		states: []deskState{{"live", `s.status IN ('active', 'past_due', 'suspended')`}, {"active", `s.status = 'active'`}, {"trialing", `s.status = 'trialing'`}, {"past_due", `s.status = 'past_due'`}, {"suspended", `s.status = 'suspended'`},
 			{"incomplete", `s.status = 'incomplete'`}, {"ending", `s.status NOT IN ('canceled', 'expired') AND s.cancel_on IS NOT NULL`}, {"canceled", `s.status = 'canceled'`}, {"expired", `s.status = 'expired'`}},
 		search: `a.business || ' ' || a.account_id`, account: `a.account_id`, day: `s.next_on`, order: `s.next_on, s.account_id, s.id`, fill: fillSubscriptions,
 	},
@@ -126,10 +130,20 @@ var deskLists = []deskList{
 			{"sms", `CASE WHEN e.unit = 'SMS' THEN e.amount END`, asCount, "", ""}, {"reason", `t.note`, asText, "", ""},
 		},
 		from: `ledger_tx t JOIN ledger_entries e ON e.account_id = t.account_id AND e.tx_id = t.id JOIN accounts a ON a.account_id = t.account_id WHERE true`,
-		states: []deskState{{"CHF", `e.unit = 'CHF'`}, {"SMS", `e.unit = 'SMS'`}, {"receivable", `e.unit = 'CHF' AND e.name = 'receivable'`}, {"revenue", `e.unit = 'CHF' AND e.name = 'revenue'`}, {"vat", `e.unit = 'CHF' AND e.name = 'vat'`},
+		states: []deskState{{"CHF", `e.unit = 'CHF'`}, {"SMS", `e.unit = 'SMS'`}, {"unused", `e.unit = 'SMS' AND e.name IN ('available', 'held')`}, {"receivable", `e.unit = 'CHF' AND e.name = 'receivable'`}, {"revenue", `e.unit = 'CHF' AND e.name = 'revenue'`}, {"vat", `e.unit = 'CHF' AND e.name = 'vat'`},
 			{"received", `e.unit = 'CHF' AND e.name = 'received'`}, {"customer_credit", `e.unit = 'CHF' AND e.name = 'customer_credit'`}, {"loss", `e.unit = 'CHF' AND e.name = 'loss'`},
 			{"goodwill", `e.unit = 'CHF' AND e.name = 'goodwill'`}, {"rounding", `e.unit = 'CHF' AND e.name = 'rounding'`}},
 		search: `a.business || ' ' || t.kind || ' ' || t.note`, account: `t.account_id`, day: `CAST(t.booked_at AT TIME ZONE 'Europe/Zurich' AS date)`, order: `t.booked_at DESC, t.account_id, t.id DESC, e.line`,
+	},
+	{
+		name: "sms",
+		columns: []deskColumn{
+			{"clinic", clinicColumn, asText, "", `'/admin/billing/clinics/' || COALESCE(a.parent_id, a.account_id)`}, {"account", `a.account_id`, asCount, "", ""}, {"above", `COALESCE(p.business, '')`, asText, "", ""},
+			{"available", `b.available`, asCount, "", ""}, {"held", `b.held`, asCount, "", ""}, {"sms", `b.available + b.held`, asCount, "", `'/admin/billing/ledger?state=unused&account=' || a.account_id`},
+		},
+		from: `accounts a LEFT JOIN accounts p ON p.account_id = a.parent_id JOIN (SELECT account_id, CAST(COALESCE(sum(balance) FILTER (WHERE name = 'available'), 0) AS bigint) AS available,
+			CAST(COALESCE(sum(balance) FILTER (WHERE name = 'held'), 0) AS bigint) AS held FROM ledger_balances WHERE unit = 'SMS' AND name IN ('available', 'held') AND balance > 0 GROUP BY 1) b ON b.account_id = a.account_id WHERE true`,
+		search: `a.business || ' ' || a.account_id || ' ' || COALESCE(p.business, '')`, account: `a.account_id`, order: `b.available + b.held DESC, a.account_id`,
 	},
 	{
 		name: "movements",
@@ -139,7 +153,7 @@ var deskLists = []deskList{
 		},
 		from: `mrr_movements m JOIN accounts a ON a.account_id = m.account_id WHERE true`,
 		states: []deskState{{"new", `m.kind = 'new'`}, {"expansion", `m.kind = 'expansion'`}, {"contraction", `m.kind = 'contraction'`}, {"churn", `m.kind = 'churn'`}, {"reactivation", `m.kind = 'reactivation'`},
-			{"lost", `m.kind IN ('churn', 'contraction')`}},
+			{"lost", `m.kind IN ('churn', 'contraction')`}, {"gone", isGone}},
 		search: `a.business || ' ' || a.account_id`, account: `m.account_id`, day: `m.moved_on`, order: `m.moved_on DESC, m.account_id, m.id DESC`,
 	},
 	{
@@ -171,7 +185,7 @@ var deskLists = []deskList{
 			{"reason", `n.reason`, asText, "", ""}, {"decider", `n.decider`, asText, "", ""}, {"decision", `n.decision`, asText, "", ""},
 		},
 		from:   `admin_actions n LEFT JOIN accounts a ON a.account_id = n.for_account WHERE true`,
-		states: []deskState{{"waiting", `n.status = 'waiting'`}, {"begun", `n.status = 'begun'`}, {"done", `n.status = 'done'`}, {"refused", `n.status = 'refused'`}},
+		states: []deskState{{"open", `n.status IN ('waiting', 'begun')`}, {"waiting", `n.status = 'waiting'`}, {"begun", `n.status = 'begun'`}, {"done", `n.status = 'done'`}, {"refused", `n.status = 'refused'`}},
 		search: `n.operator || ' ' || n.action || ' ' || n.reason || ' ' || COALESCE(a.business, '')`, account: `n.for_account`, day: `CAST(n.asked_at AT TIME ZONE 'Europe/Zurich' AS date)`, order: `n.asked_at DESC, n.key`,
 	},
 	{

@@ -10,12 +10,17 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/jmoiron/sqlx"
 	"pgregory.net/rapid"
 
 	"rappel/calendars/billing"
+	"rappel/migrations"
+	"rappel/notify/credits"
 	"rappel/web/accounts"
 )
 
@@ -402,30 +407,152 @@ func TestDesk_lists(t *testing.T) {
 	}
 }
 
-// Every figure of the first page leads to its rows: as many as it says.
-func TestDesk_figuresLeadToTheirRows(t *testing.T) {
+// Every figure of the first page leads to its rows: they are as many as it says, or add up
+// to it.
+func TestDesk_figuresAddUp(t *testing.T) {
 	t.Parallel()
 	p := newPayer(t)
+	p.ordered(p.path("/quantity"), url.Values{"quantity": {"6"}, "when": {"now"}})
+	p.ordered(p.path("/quantity"), url.Values{"quantity": {"2"}, "when": {"now"}})
+	clinic := func(name string) int64 {
+		u, err := p.server.Accounts.Create(t.Context(), accounts.NewUser{Business: name, Email: name + "@example.com", Password: password, Language: "de"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.exec(`UPDATE accounts SET billing = 'metered' WHERE account_id = $1`, u.AccountID)
+		p.exec(`INSERT INTO billing_accounts (account_id, street, house_no, zip, town) VALUES ($1, 'Gasse', '1', '8001', 'Zürich')`, u.AccountID)
+		return u.AccountID
+	}
+	key := 0
+	change := func(account int64, c billing.Change) {
+		t.Helper()
+		key++
+		if _, err := p.server.Books.Billing.Do(t.Context(), billing.Command{Account: account, Key: fmt.Sprint("k", key), Actor: billing.System, Reason: "so", Change: c}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	start, end := billing.Change{Kind: billing.Start, Interval: billing.Monthly, Quantity: 1, Paid: true}, billing.Change{Kind: billing.Cancel, When: billing.Now}
+	now := p.clock.now()
+	p.set(time.Date(2026, 5, 4, 8, 0, 0, 0, time.UTC))
+	gone, back, short := clinic("weg"), clinic("zurueck"), clinic("kurz")
+	change(gone, start)
+	change(back, start)
+	p.set(now)
+	change(gone, end)
+	change(back, end)
+	change(back, start) // lost, but not at the month's end
+	change(short, start)
+	change(short, end)                                                                                 // never there at a month's beginning
+	change(clinic("neu"), billing.Change{Kind: billing.Start, Interval: billing.Monthly, Quantity: 2}) // hasn't paid yet
+	p.exec(`UPDATE accounts SET parent_id = $1 WHERE account_id = $2`, p.ID, clinic("unter"))
+	unter := p.one(`SELECT account_id FROM accounts WHERE business = 'unter'`)
+	for _, account := range []int64{p.ID, unter} {
+		if err := migrations.InAccount(t.Context(), p.owner, account, func(tx *sqlx.Tx) error {
+			return p.server.Books.Credits.GrantTx(t.Context(), tx, credits.Grant{Account: account, Key: "g", Source: credits.Gift, Credits: 70 + account})
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, status := range []string{"waiting", "begun", "begun"} {
+		p.exec(`INSERT INTO admin_actions (key, operator_id, operator, for_account, action, request, digest, reason, status, asked_at) VALUES ($1, 1, 'x', $2, 'credit-chf', '{"ids": {}, "values": {}}', '', 'x', $3, $4)`, fmt.Sprintf("key-of-a-form-%08d", i), p.ID, status, now)
+	}
+	p.exec(`INSERT INTO mails (account_id, key, kind, language, recipient, status, next_at, created_at) VALUES ($1, 'm1', 'invoice', 'de', 'a@example.com', 'failed', $2, $2), ($1, 'm2', 'invoice', 'de', 'b@example.com', 'queued', $2, $2)`, p.ID, now)
+
 	home := p.do(p.admin, "GET", "/admin/billing", nil, nil)
-	links := regexp.MustCompile(`href="(/admin/[^"]+)"[^>]*data-figure="(\w+)"[^>]*>(?:<span>[^<]*</span>)?(?:<strong[^>]*>|<b[^>]*>)([^<]+)<`).FindAllStringSubmatch(home.body, -1)
-	if len(links) < 12 {
-		t.Fatalf("%d figures\n%s", len(links), home.body)
-	}
-	for _, m := range links {
-		path := strings.ReplaceAll(m[1], "&amp;", "&")
-		a := p.do(p.admin, "GET", path, nil, nil)
-		if a.status != http.StatusOK {
-			t.Errorf("%s leads to %s: %d", m[2], path, a.status)
+	csvOf := func(href string) (records [][]string) {
+		t.Helper()
+		path, query, _ := strings.Cut(strings.ReplaceAll(href, "&amp;", "&"), "?")
+		a := p.do(p.admin, "GET", path+".csv?"+query, nil, nil)
+		records, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(a.body, "\ufeff"))).ReadAll()
+		if err != nil || a.status != http.StatusOK || len(records) == 0 {
+			t.Fatalf("%s: %d, %v", href, a.status, err)
 		}
-		switch m[2] {
-		case "suspense", "orders", "stuck", "actions", "webhooks", "jobs":
-			if n := strings.Count(a.body, `<td class=" lead-cell`) + strings.Count(a.body, `<td class="right num lead-cell`); fmt.Sprint(n) != m[3] {
-				t.Errorf("%s says %s, its list has %d rows", m[2], m[3], n)
+		return records
+	}
+	count := func(href string) int64 { return int64(len(csvOf(href)) - 1) }
+	sum := func(href, column string) (sum int64) {
+		records := csvOf(href)
+		at := slices.Index(records[0], p.server.words.say("de", "desk.column."+column))
+		if at < 0 {
+			t.Fatalf("%s has no column %s: %v", href, column, records[0])
+		}
+		for _, r := range records[1:] {
+			n, ok := readCHF(strings.TrimPrefix(r[at], "-"))
+			if !ok {
+				t.Fatalf("%s: %q", href, r[at])
 			}
+			if strings.HasPrefix(r[at], "-") {
+				n = -n
+			}
+			sum += n
+		}
+		return sum
+	}
+	amount := func(s string) int64 {
+		n, ok := readCHF(strings.TrimLeft(strings.TrimPrefix(s, "CHF "), "−-"))
+		if !ok {
+			t.Fatalf("amount %q", s)
+		}
+		if strings.HasPrefix(s, "−") {
+			return -n
+		}
+		return n
+	}
+	figures := map[string][2]string{} // value and address
+	for _, m := range regexp.MustCompile(`href="(/admin/[^"]+)"[^>]*data-figure="(\w+)"[^>]*>(?:<span>[^<]*</span>)?(?:<strong[^>]*>|<b[^>]*>)([^<]+)<`).FindAllStringSubmatch(home.body, -1) {
+		figures[m[2]] = [2]string{m[3], m[1]}
+	}
+	for _, name := range []string{"live", "suspense", "orders", "stuck", "actions", "webhooks", "jobs"} {
+		f := figures[name]
+		if n := count(f[1]); fmt.Sprint(n) != f[0] {
+			t.Errorf("%s says %s, %s has %d rows", name, f[0], f[1], n)
 		}
 	}
-	if !strings.Contains(home.body, "57.00") {
-		t.Error("the monthly revenue of four calendars is not there")
+	for name, want := range map[string]string{"live": "2", "actions": "3", "mails": "1"} {
+		if figures[name][0] != want {
+			t.Errorf("%s says %s, want %s", name, figures[name][0], want)
+		}
+	}
+	mails := p.do(p.admin, "GET", figures["mails"][1], nil, nil)
+	if n := strings.Count(mails.body, "data-mail="); n != 1 || strings.Contains(mails.body, "b@example.com") {
+		t.Errorf("mails lead to %d that failed, or to others", n)
+	}
+	for name, column := range map[string]string{"mrr": "difference", "open": "open"} {
+		if f := figures[name]; sum(f[1], column) != amount(f[0]) {
+			t.Errorf("%s says %s, its rows add up to %s", name, f[0], chf(sum(f[1], column)))
+		}
+	}
+	if f := figures["sms"]; f[0] != fmt.Sprint(sum(f[1], "sms")/100) || !strings.Contains(home.body, p.server.words.say("de", "desk.figure.sms", "Count", count(f[1]))) {
+		t.Errorf("SMS not used: %s of %d accounts, the rows add up to %d", f[0], count(f[1]), sum(f[1], "sms")/100)
+	}
+	begin := sum("/admin/billing/movements?to=2026-05-31", "difference")
+	lost := figures["logo"]
+	if lost[0] != percent(billing.MulDiv(count(lost[1]), 10000, 3)) || count(lost[1]) != 1 { // of three that were there on 1 June
+		t.Errorf("%s of the clinics were lost, which leads to %d rows", lost[0], count(lost[1]))
+	}
+	if f := figures["revenue"]; f[0] != percent(billing.MulDiv(-sum(f[1], "difference"), 10000, begin)) {
+		t.Errorf("%s of the revenue was lost, its rows add up to %s of %s", f[0], chf(sum(f[1], "difference")), chf(begin))
+	}
+	bars := regexp.MustCompile(`href="([^"]+)" data-bar="(\w+)">.*?class="value">([^<]+)<`).FindAllStringSubmatch(home.body, -1)
+	for _, m := range bars {
+		if sum(m[1], "difference") != amount(m[3]) {
+			t.Errorf("bar %s says %s, its rows add up to %s", m[2], m[3], chf(sum(m[1], "difference")))
+		}
+	}
+	ages := regexp.MustCompile(`<a href="([^"]+)" data-age><span>[^<]*</span><span class="num">(\d+)</span><b class="num">([^<]+)<`).FindAllStringSubmatch(home.body, -1)
+	for _, m := range ages {
+		if fmt.Sprint(count(m[1])) != m[2] || sum(m[1], "open") != amount(m[3]) {
+			t.Errorf("%s: %s invoices over %s, the rows are %d over %s", m[1], m[2], m[3], count(m[1]), chf(sum(m[1], "open")))
+		}
+	}
+	cells := regexp.MustCompile(`<td class="right num"[^>]*><a href="([^"]+)">([^<%]+)</a>`).FindAllStringSubmatch(home.body, -1)
+	for _, m := range cells {
+		if sum(m[1], "difference") != amount(m[2]) {
+			t.Errorf("the table says %s, %s adds up to %s", m[2], m[1], chf(sum(m[1], "difference")))
+		}
+	}
+	if len(bars) != 7 || len(ages) != 5 || len(cells) != 12*7 || len(figures) != 13 {
+		t.Errorf("%d bars, %d ages, %d cells, %d figures", len(bars), len(ages), len(cells), len(figures))
 	}
 }
 

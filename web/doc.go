@@ -19,7 +19,8 @@
 //   - The operator's pages, below /admin, work as a database role that has no right on
 //     anything of patients. The reviewer's texts come through ReviewDesk, recipients masked.
 //   - The billing admin's lists are data (admin_lists.go): page, search, filter, CSV and
-//     workbook of one are the same statement. What an admin can order is data, too
+//     workbook of one are the same statement, and a figure that counts or adds up rows is
+//     reckoned from it as well (admin_figures.go). What an admin can order is data, too
 //     (admin_actions_*.go): all of it goes through one form, one preview and one record.
 //   - What a billing admin confirms is compared with what it would do now, by a digest of
 //     the preview; the rooms do it once by the form's key. Above a limit, counted over a day

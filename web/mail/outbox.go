@@ -81,13 +81,21 @@ func open(seal Sealer, s Stored) (Mail, error) {
 // businessColumns are those the operator's role may read: all but what the mail says.
 const businessColumns = `account_id, id, key, kind, language, recipient, status, attempts, next_at, problem, created_at, done_at`
 
-// List returns mails that aren't sent, those given up first, for the operator's page. db
-// is the operator's pool.
-func List(ctx context.Context, db *sqlx.DB, limit int) (all []Stored, err error) {
-	if err := db.SelectContext(ctx, &all, `SELECT `+businessColumns+` FROM mails WHERE status <> 'sent' ORDER BY status, created_at DESC, id DESC LIMIT $1`, limit); err != nil {
+// List returns mails that aren't sent, those given up first, for the operator's page, or
+// those of one status; "" = both. db is the operator's pool.
+func List(ctx context.Context, db *sqlx.DB, status string, limit int) (all []Stored, err error) {
+	if err := db.SelectContext(ctx, &all, `SELECT `+businessColumns+` FROM mails WHERE status <> 'sent' AND ($2 = '' OR status = $2) ORDER BY status, created_at DESC, id DESC LIMIT $1`, limit, status); err != nil {
 		return nil, fmt.Errorf("list mails: %w", err)
 	}
 	return all, nil
+}
+
+// Failed counts mails that were given up. q works as the operator.
+func Failed(ctx context.Context, q sqlx.QueryerContext) (n int64, err error) {
+	if err := sqlx.GetContext(ctx, q, &n, `SELECT count(*) FROM mails WHERE status = 'failed'`); err != nil {
+		return 0, fmt.Errorf("count mails that failed: %w", err)
+	}
+	return n, nil
 }
 
 // RetryTx tries a mail that was given up once more. ErrGone if there is none such.
