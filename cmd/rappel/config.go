@@ -27,7 +27,7 @@ type Config struct {
 	Carriers string `env:"RAPPEL_CARRIERS" placeholder:"URL,…" help:"SMS carriers as URLs, separated by commas or spaces, the first is the default: smpp://user:pass@host:2775?window=50&rate=200&binds=2, twilio://SID:TOKEN@api.twilio.com, smsup://TOKEN@api.smsup.ch?hook=SECRET, smsmode://KEY@rest.smsmode.com, sandbox://."`
 
 	LinkBase    string `env:"RAPPEL_LINK_BASE" placeholder:"HOST/PATH" help:"What unsubscribe links in marketing texts begin with; it must lead to this web's /u/. Up to nine characters with the slash behind, such as rpl.ch/u, keep STOP and link at 26. Default: the public URL and /u."`
-	StopService string `env:"RAPPEL_STOP_SERVICE" placeholder:"NAME" help:"STOP service that the carriers' operator runs, such as no-sms.eu: its short form then replaces the link wherever it serves. Default: none."`
+	StopService string `env:"RAPPEL_STOP_SERVICE" placeholder:"NAME" help:"STOP service that the carriers' operator runs, such as no-sms.eu (smsmode; to France its short code 36034): its short form then replaces the link. Default: none."`
 
 	SMTPURL string `name:"smtp-url" env:"RAPPEL_SMTP_URL" placeholder:"URL" help:"Mail server for sign-ups, invitations and invoices: smtp://user:password@host:587?from=rappel@example.ch, or smtps:// for TLS from the first byte. Without it mails wait in the outbox."`
 
