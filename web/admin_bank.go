@@ -174,7 +174,7 @@ func (s *Server) deskImport(w http.ResponseWriter, r *request) error {
 	case err != nil:
 		return err
 	}
-	return r.see(w, page, "desk.bank.imported", "Count", result.Bookings, "Matched", result.Matched, "Suspense", result.Suspense, "Undone", result.Undone, "Known", result.Known, "Batches", result.Batches)
+	return r.see(w, page, "desk.bank.imported", "Count", result.Bookings, "Matched", result.Matched, "Suspense", result.Suspense, "Undone", result.Undone, "Known", result.Known, "Batches", result.Batches, "Foreign", result.Foreign)
 }
 
 // shortName is a file's name as it is shown.

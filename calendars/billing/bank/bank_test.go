@@ -529,6 +529,30 @@ func TestImport_sameNameOtherPurpose(t *testing.T) {
 	}
 }
 
+// Money whose details make no sense waits as a whole, with the reason, until a file brings
+// better ones; what comes behind it is booked.
+func TestImport_unclear(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	one, a := w.Invoice(1, 3000)
+	two, b := w.Invoice(2, 3000)
+	w.take(file(camt.Statement, "s", entry{bankRef: "X", rappen: 6486, payments: 2, details: []tx{{ref: a, bankRef: "t1", rappen: 3243}, {ref: b, bankRef: "t2", rappen: 3300}}},
+		entry{bankRef: "Y", rappen: 3200, details: []tx{{ref: b, rappen: 3243}}}), bank.Result{Kind: "053", Bookings: 2, Matched: 1, Suspense: 1})
+	all, err := bank.Suspense(context.Background(), w.DB, bank.Page{Limit: 10})
+	w.OK(err)
+	if len(all) != 1 || all[0].Why != bank.WhyUnclear || all[0].Rappen != 6486 || !strings.Contains(all[0].Reason, "more than the booking") {
+		t.Errorf("in suspense %+v", all)
+	}
+	if got := w.Open(2, two); got != 43 {
+		t.Errorf("open %d", got)
+	}
+	w.take(file(camt.Notification, "n", entry{bankRef: "X", rappen: 6486, payments: 2, details: []tx{{ref: a, bankRef: "t1", rappen: 3243}, {ref: b, bankRef: "t2", rappen: 3243}}}),
+		bank.Result{Kind: "054", Bookings: 1, Matched: 2})
+	if w.Open(1, one) != 0 || w.Open(2, two) != 0 || w.Credit(2) != 3200 {
+		t.Errorf("open %d and %d, credit %d", w.Open(1, one), w.Open(2, two), w.Credit(2))
+	}
+}
+
 // Money counts from the day of value, also when it is imported or assigned days later.
 func TestImport_day(t *testing.T) {
 	t.Parallel()

@@ -35,6 +35,8 @@
 //     their own. So the bank's name of a payment (AcctSvcrRef of TxDtls) is looked for in
 //     all bookings of the account: with the same amount, purpose and day it is known, with
 //     another purpose or day it waits in suspense. One import at a time works on an account.
+//   - A booking whose details can't be told waits in suspense as a whole, and the rest of
+//     the file is booked.
 //   - A payment counts from its day of value, not from that of the import.
 //   - A whole entry in suspense gives way to details that come later. One that was assigned
 //     stays, and the details count no more.

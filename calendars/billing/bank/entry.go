@@ -65,6 +65,7 @@ const (
 	WhyNoReference      = "no_reference"      // it names nothing
 	WhyUnknownReference = "unknown_reference" // nothing here has that one
 	WhyWhole            = "whole"             // a sum of several, without its parts
+	WhyUnclear          = "unclear"           // its parts don't add up to it; Reason says how
 	WhyDebitUndone      = "debit_undone"      // the bank gives back what it had taken
 	WhyNoPayment        = "no_payment"        // the bank takes back what never came
 	WhyAlike            = "alike"             // more than its booking holds: perhaps another that looks the same

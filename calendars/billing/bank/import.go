@@ -52,6 +52,7 @@ type Result struct {
 	Kind     camt.Kind
 	Bookings int // final ones in the file
 	Skipped  int // not final yet
+	Foreign  int // not in CHF, left out
 	Matched  int // entries booked to an invoice or order
 	Suspense int // entries people must look at
 	Undone   int // payments the bank took back
@@ -88,7 +89,7 @@ func (m *Importer) Import(ctx context.Context, f File) (r Result, err error) {
 	case done:
 		return r, ErrImported
 	}
-	r = Result{Kind: parsed.Kind, Bookings: len(parsed.Bookings), Skipped: parsed.Skipped}
+	r = Result{Kind: parsed.Kind, Bookings: len(parsed.Bookings), Skipped: parsed.Skipped, Foreign: parsed.Foreign}
 	told := newTelling(sum[:], parsed.Bookings)
 	for _, b := range parsed.Bookings {
 		if err := m.booking(ctx, b, told, &r); err != nil {
@@ -110,7 +111,7 @@ func (m *Importer) booking(ctx context.Context, b camt.Booking, told *telling, r
 	case !b.Credit && !b.Reversal:
 		r.Debits++
 		entries = nil
-	case len(entries) == 0 && b.Payments <= 1:
+	case len(entries) == 0 && (b.Payments <= 1 || b.Unclear != ""):
 		entries = []camt.Detail{{Key: wholeKey(b), Rappen: b.Rappen}}
 	case len(entries) == 0:
 		r.Batches++
@@ -276,6 +277,8 @@ func (m *Importer) came(ctx context.Context, tx *sqlx.Tx, b camt.Booking, e entr
 		})
 	case e.Reference != "":
 		e.Why = WhyUnknownReference
+	case b.Unclear != "":
+		e.Why, e.Reason = WhyUnclear, b.Unclear
 	case isWhole(e.Key):
 		e.Why = WhyWhole
 	default:

@@ -103,35 +103,98 @@ func TestParse_refuses(t *testing.T) {
 		kind error
 		says string
 	}{
-		"nothing":           {"", ErrNotCamt, "empty"},
-		"a letter":          {"Guten Tag", ErrNotCamt, "XML"},
-		"zip":               {"PK\x03\x04", ErrNotCamt, "unpack"},
-		"gzip":              {"\x1f\x8b\x08", ErrNotCamt, "unpack"},
-		"pdf":               {"%PDF-1.7", ErrNotCamt, "camt.053"},
-		"a page":            {"<html></html>", ErrNotCamt, "html"},
-		"a payment order":   {"<Document><CstmrCdtTrfInitn/></Document>", ErrNotCamt, "Stmt"},
-		"interim":           {"<Document><BkToCstmrAcctRpt><Rpt/></BkToCstmrAcctRpt></Document>", ErrNotCamt, "camt.052"},
-		"DTD":               {`<!DOCTYPE x [<!ENTITY a "b">]>` + good[strings.Index(good, "<Document"):], ErrNotCamt, "DTD"},
-		"cut off":           {good[:len(good)/2], ErrBroken, "again"},
-		"two files":         {good + "<Document/>", ErrBroken, "again"},
-		"Latin-1":           {swap("UTF-8", "ISO-8859-1"), ErrBroken, "UTF-8"},
-		"euro":              {swap(`<Amt Ccy="CHF">97.29`, `<Amt Ccy="EUR">97.29`), ErrCurrency, "booking 1"},
-		"comma":             {swap("97.29", "97,29"), ErrBroken, "1949.75"},
-		"three places":      {swap("97.29", "97.291"), ErrBroken, "booking 1"},
-		"minus":             {swap("97.29", "-97.29"), ErrBroken, "booking 1"},
-		"nothing paid":      {swap("97.29", "0.00"), ErrBroken, "booking 1"},
-		"too much in parts": {swap(`<Amt Ccy="CHF">32.43</Amt><CdtDbtInd>CRDT</CdtDbtInd><Sts>`, `<Amt Ccy="CHF">32.42</Amt><CdtDbtInd>CRDT</CdtDbtInd><Sts>`), ErrBroken, "booking 2"},
-		"direction":         {swap("<CdtDbtInd>DBIT</CdtDbtInd>", "<CdtDbtInd>X</CdtDbtInd>"), ErrBroken, "CRDT or DBIT"},
-		"status":            {swap("<Sts>BOOK</Sts>", "<Sts>DONE</Sts>"), ErrBroken, "BOOK"},
-		"no date":           {swap("<BookgDt><Dt>2027-04-01</Dt></BookgDt><AcctSvcrRef>FEE", "<AcctSvcrRef>FEE"), ErrBroken, "BookgDt"},
-		"31 February":       {swap("2027-04-01</Dt></BookgDt>", "2027-02-31</Dt></BookgDt>"), ErrBroken, "BookgDt"},
-		"no account":        {swap("<IBAN>CH9300762011623852957</IBAN>", ""), ErrBroken, "account"},
-		"reversal":          {swap("<RvslInd>false", "<RvslInd>maybe"), ErrBroken, "RvslInd"},
+		"nothing":          {"", ErrNotCamt, "empty"},
+		"a letter":         {"Guten Tag", ErrNotCamt, "XML"},
+		"zip":              {"PK\x03\x04", ErrNotCamt, "unpack"},
+		"gzip":             {"\x1f\x8b\x08", ErrNotCamt, "unpack"},
+		"pdf":              {"%PDF-1.7", ErrNotCamt, "camt.053"},
+		"a page":           {"<html></html>", ErrNotCamt, "html"},
+		"a payment order":  {"<Document><CstmrCdtTrfInitn/></Document>", ErrNotCamt, "Stmt"},
+		"interim":          {"<Document><BkToCstmrAcctRpt><Rpt/></BkToCstmrAcctRpt></Document>", ErrNotCamt, "camt.052"},
+		"DTD":              {`<!DOCTYPE x [<!ENTITY a "b">]>` + good[strings.Index(good, "<Document"):], ErrNotCamt, "DTD"},
+		"cut off":          {good[:len(good)/2], ErrBroken, "again"},
+		"two files":        {good + "<Document/>", ErrBroken, "again"},
+		"only euro":        {strings.ReplaceAll(good, `Ccy="CHF"`, `Ccy="EUR"`), ErrCurrency, "CHF"},
+		"no currency":      {swap(`<Amt Ccy="CHF">97.29`, `<Amt>97.29`), ErrCurrency, "booking 1"},
+		"Cyrillic letters": {swap("UTF-8", "KOI8-R"), ErrBroken, "UTF-8"},
+		"comma":            {swap("97.29", "97,29"), ErrBroken, "1949.75"},
+		"three places":     {swap("97.29", "97.291"), ErrBroken, "booking 1"},
+		"minus":            {swap("97.29", "-97.29"), ErrBroken, "booking 1"},
+		"direction":        {swap("<CdtDbtInd>DBIT</CdtDbtInd>", "<CdtDbtInd>X</CdtDbtInd>"), ErrBroken, "CRDT or DBIT"},
+		"status":           {swap("<Sts>BOOK</Sts>", "<Sts>DONE</Sts>"), ErrBroken, "BOOK"},
+		"no date":          {swap("<BookgDt><Dt>2027-04-01</Dt></BookgDt><AcctSvcrRef>FEE", "<AcctSvcrRef>FEE"), ErrBroken, "BookgDt"},
+		"31 February":      {swap("2027-04-01</Dt></BookgDt>", "2027-02-31</Dt></BookgDt>"), ErrBroken, "BookgDt"},
+		"no account":       {swap("<IBAN>CH9300762011623852957</IBAN>", ""), ErrBroken, "account"},
+		"reversal":         {swap("<RvslInd>false", "<RvslInd>maybe"), ErrBroken, "RvslInd"},
 	} {
 		_, err := Parse([]byte(c.text))
 		var p *ParseError
 		if !errors.Is(err, c.kind) || !errors.As(err, &p) || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v, want %v that says %q", name, err, c.kind, c.says)
+		}
+	}
+}
+
+// One odd booking doesn't keep the others from being read.
+func TestParse_odd(t *testing.T) {
+	t.Parallel()
+	const entry = `<Ntry><Amt Ccy="CHF">%s</Amt><CdtDbtInd>%s</CdtDbtInd><Sts>BOOK</Sts><BookgDt><Dt>2027-04-01</Dt></BookgDt><AcctSvcrRef>%s</AcctSvcrRef><NtryDtls>%s</NtryDtls></Ntry>`
+	const stmt = `<Stmt><Acct><Id><IBAN>CH9300762011623852957</IBAN></Id></Acct>%s</Stmt>`
+	detail := func(ccy, amount, rest string) string {
+		return `<TxDtls><Amt Ccy="` + ccy + `">` + amount + `</Amt>` + rest + `<RmtInf><Strd><CdtrRefInf><Ref>RF18539007547034</Ref></CdtrRefInf></Strd></RmtInf></TxDtls>`
+	}
+	good := fmt.Sprintf(entry, "32.43", "CRDT", "good", detail("CHF", "32.43", ""))
+	for name, c := range map[string]struct {
+		odd     string
+		foreign int
+		want    *Booking // nil = left out
+	}{
+		"nothing":              {fmt.Sprintf(entry, "0.00", "CRDT", "odd", ""), 0, nil},
+		"nothing, with a part": {fmt.Sprintf(entry, "0", "DBIT", "odd", detail("CHF", "0.00", "")), 0, nil},
+		"dollars paid":         {fmt.Sprintf(entry, "9.50", "DBIT", "odd", detail("USD", "10.00", "")), 0, &Booking{Rappen: 950}},
+		"parts without amount": {fmt.Sprintf(entry, "9.50", "DBIT", "odd", `<TxDtls/><TxDtls/>`), 0, &Booking{Rappen: 950}},
+		"euro came":            {fmt.Sprintf(entry, "9.50", "CRDT", "odd", detail("EUR", "10.00", "")), 0, &Booking{Rappen: 950, Credit: true, Details: []Detail{{Rappen: 950, Reference: "RF18539007547034"}}}},
+		"euro, CHF inside":     {fmt.Sprintf(entry, "9.50", "CRDT", "odd", detail("EUR", "10.00", `<AmtDtls><TxAmt><Amt Ccy="CHF">9.40</Amt></TxAmt></AmtDtls>`)), 0, &Booking{Rappen: 950, Credit: true, Details: []Detail{{Rappen: 940, Reference: "RF18539007547034"}}}},
+		"charges taken off":    {fmt.Sprintf(entry, "9.50", "CRDT", "odd", detail("CHF", "10.00", `<Chrgs/>`)), 0, &Booking{Rappen: 950, Credit: true, Details: []Detail{{Rappen: 950, Reference: "RF18539007547034"}}}},
+		"parts of more":        {fmt.Sprintf(entry, "9.50", "CRDT", "odd", detail("CHF", "9.00", "")+detail("CHF", "1.00", "")), 0, &Booking{Rappen: 950, Credit: true, Unclear: "its details come to more than the booking"}},
+		"parts in euro":        {fmt.Sprintf(entry, "9.50", "CRDT", "odd", detail("CHF", "9.00", "")+detail("EUR", "0.40", "")), 0, &Booking{Rappen: 950, Credit: true, Unclear: "one of its details has no amount in CHF (Amt)"}},
+		"parts both ways":      {fmt.Sprintf(entry, "9.50", "CRDT", "odd", detail("CHF", "9.00", "")+detail("CHF", "0.40", "<CdtDbtInd>DBIT</CdtDbtInd>")), 0, &Booking{Rappen: 950, Credit: true, Unclear: "one of its details goes the other way (CdtDbtInd)"}},
+		"another account":      {`</Stmt><Stmt><Acct><Id><IBAN>CH5604835012345678009</IBAN></Id><Ccy>EUR</Ccy></Acct>` + strings.Replace(good, "CHF", "EUR", 1), 1, nil},
+	} {
+		f, err := Parse([]byte(`<Document><BkToCstmrStmt>` + fmt.Sprintf(stmt, good+c.odd) + `</BkToCstmrStmt></Document>`))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if f.Bookings[0].Ref != "good" || f.Foreign != c.foreign {
+			t.Errorf("%s: %+v", name, f)
+		}
+		if c.want == nil {
+			if len(f.Bookings) != 1 {
+				t.Errorf("%s: read as %+v", name, f.Bookings[1:])
+			}
+			continue
+		}
+		got := f.Bookings[1]
+		for i := range got.Details {
+			got.Details[i].Key = ""
+		}
+		want := *c.want
+		want.Key, want.IBAN, want.Ref, want.BookedOn, want.ValueOn = got.Key, "CH9300762011623852957", "odd", "2027-04-01", "2027-04-01"
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// A file that says so is read as Latin-1.
+func TestParse_latin1(t *testing.T) {
+	t.Parallel()
+	for _, charset := range []string{"ISO-8859-1", "windows-1252"} {
+		text := strings.NewReplacer("UTF-8", charset, "Praxis am See", "Praxis Z\xfcrichsee").Replace(string(read(t, "statement_v04.xml")))
+		f, err := Parse([]byte(text))
+		if err != nil || f.Bookings[1].Details[0].Name != "Praxis Zürichsee" {
+			t.Errorf("%s: %+v, %v", charset, f, err)
 		}
 	}
 }
@@ -142,12 +205,12 @@ func TestParseAmount(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.Int64Range(1, 99_999_999_999_99).Draw(t, "rappen")
 		s := fmt.Sprintf("%d.%02d", n/100, n%100) + strings.Repeat("0", rapid.IntRange(0, 3).Draw(t, "zeros"))
-		if got, ok := parseAmount(s); !ok || got != n {
+		if got, ok := parseAmount(s, 1); !ok || got != n {
 			t.Fatalf("%s is read as %d, %t", s, got, ok)
 		}
 	})
 	for _, bad := range []string{"", ".", "1.", ".5", "1.005", "+1", "1e3", "٣", "1 000", "0", "0.00", "9999999999999"} {
-		if n, ok := parseAmount(bad); ok {
+		if n, ok := parseAmount(bad, 1); ok {
 			t.Errorf("%q is read as %d", bad, n)
 		}
 	}

@@ -16,6 +16,7 @@ type File struct {
 	Message  string // the bank's id of the file
 	Bookings []Booking
 	Skipped  int // bookings that aren't final yet
+	Foreign  int // bookings left out since they aren't in CHF
 }
 
 // Booking is one final line of an account.
@@ -31,7 +32,8 @@ type Booking struct {
 	Payments int    // how many the bank says are in it; 0 = doesn't say
 	Info     string // the bank's remark
 	Details  []Detail
-	Again    int // how many bookings of the same key came before it in the file
+	Unclear  string // why the details the bank gave can't be told; names elements only
+	Again    int    // how many bookings of the same key came before it in the file
 }
 
 // Sum is what the details come to.

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/text/encoding/charmap"
+
 	"rappel/calendars/billing/qrbill"
 )
 
@@ -32,7 +34,7 @@ func Parse(data []byte) (File, error) {
 		return File{}, err
 	}
 	var doc document
-	dec := xml.NewDecoder(bytes.NewReader(data))
+	dec := decoder(data)
 	if err := dec.Decode(&doc); err != nil {
 		return File{}, broken(err)
 	}
@@ -59,6 +61,10 @@ func Parse(data []byte) (File, error) {
 		}
 		for _, e := range r.Entries {
 			n++
+			if e.foreign() {
+				f.Foreign++
+				continue
+			}
 			b, final, err := e.booking(n, account)
 			if err != nil {
 				return File{}, err
@@ -67,16 +73,40 @@ func Parse(data []byte) (File, error) {
 				f.Skipped++
 				continue
 			}
+			if b.Rappen == 0 {
+				continue // a remark of the bank's
+			}
 			names.set(&b, trim(e.Ref))
 			f.Bookings = append(f.Bookings, b)
 		}
 	}
+	if f.Foreign > 0 && f.Foreign == n {
+		return File{}, refuse(ErrCurrency, 0, "only statements of accounts in CHF can be imported")
+	}
 	return f, nil
 }
 
+// decoder reads XML in UTF-8 and in what some banks still write.
+func decoder(data []byte) *xml.Decoder {
+	dec := xml.NewDecoder(bytes.NewReader(data))
+	dec.CharsetReader = func(charset string, input io.Reader) (io.Reader, error) {
+		switch strings.ToLower(charset) {
+		case "us-ascii", "iso-8859-1", "latin1", "windows-1252": // each holds the one before
+			return charmap.Windows1252.NewDecoder().Reader(input), nil
+		case "iso-8859-15":
+			return charmap.ISO8859_15.NewDecoder().Reader(input), nil
+		}
+		return nil, errCharset
+	}
+	return dec
+}
+
+// errCharset is of a file in letters that no bank here writes.
+var errCharset = errors.New("camt: unknown character set")
+
 // opening returns the first element, which must be a Document without a DTD before it.
 func opening(data []byte) (xml.StartElement, error) {
-	dec := xml.NewDecoder(bytes.NewReader(data))
+	dec := decoder(data)
 	for {
 		tok, err := dec.Token()
 		if errors.Is(err, io.EOF) {
@@ -129,7 +159,7 @@ func broken(err error) error {
 	if errors.As(err, &syntax) {
 		return refuse(ErrBroken, 0, "XML ends or goes wrong in line %d; download it again", syntax.Line)
 	}
-	return refuse(ErrBroken, 0, "it can't be read as XML in UTF-8; download it again")
+	return refuse(ErrBroken, 0, "it can't be read as XML in UTF-8 or Latin-1; download it again")
 }
 
 var versions = regexp.MustCompile(`camt\.05[34]\.001\.(\d{2})`)
@@ -165,7 +195,7 @@ func (e entry) booking(n int, account string) (b Booking, final bool, err error)
 	if b.Credit, err = credit(n, e.Direction); err != nil {
 		return b, false, err
 	}
-	if b.Rappen, err = e.Amount.rappen(n); err != nil {
+	if b.Rappen, err = e.Amount.rappen(n, 0); err != nil {
 		return b, false, err
 	}
 	switch trim(e.Reversal) {
@@ -198,40 +228,61 @@ func (e entry) booking(n int, account string) (b Booking, final bool, err error)
 			}
 			b.Payments += count
 		}
-		for _, t := range part.Transactions {
-			b.Details = append(b.Details, t.detail())
-			d := &b.Details[len(b.Details)-1]
-			if d.Rappen, err = t.rappen(n, b, e); err != nil {
-				return b, false, err
-			}
-		}
 	}
-	if sum := b.Sum(); len(b.Details) > 0 && sum > b.Rappen {
-		return b, false, refuse(ErrBroken, n, "its details come to more than the booking; ask the bank")
+	if !b.Credit && !b.Reversal && b.Rappen > 0 {
+		return b, true, nil // what was paid, and in which currency, is no matter here
 	}
+	b.Details, b.Unclear = e.details(b)
 	return b, true, nil
 }
 
-// rappen is what a detail is about. A single one without an amount is the whole booking.
-func (t transaction) rappen(n int, b Booking, e entry) (int64, error) {
-	a := t.Amount
-	if trim(a.Value) == "" {
-		a = t.TxAmount
-	}
-	if trim(a.Value) == "" {
-		if len(e.Parts) == 1 && len(e.Parts[0].Transactions) == 1 {
-			return b.Rappen, nil
+// details are the payments of a booking. Where they don't add up to something that can be
+// booked, nothing of them is told, and unclear says why: the money came all the same.
+func (e entry) details(b Booking) (all []Detail, unclear string) {
+	var sum int64
+	for _, part := range e.Parts {
+		for _, t := range part.Transactions {
+			d := t.detail()
+			var why string
+			if d.Rappen, why = t.rappen(b); why != "" && !e.single() {
+				return nil, why
+			}
+			if e.single() && (why != "" || d.Rappen > b.Rappen) {
+				d.Rappen = b.Rappen // as it arrived: exchanged, or with charges taken off
+			}
+			if sum += d.Rappen; d.Rappen <= 0 || sum > b.Rappen {
+				return nil, "its details come to more than the booking"
+			}
+			all = append(all, d)
 		}
-		return 0, refuse(ErrBroken, n, "one of its details has no amount (Amt); ask the bank for camt.054 with details")
 	}
-	if trim(t.Direction) != "" {
-		if c, err := credit(n, t.Direction); err != nil {
-			return 0, err
-		} else if c != b.Credit {
-			return 0, refuse(ErrBroken, n, "one of its details goes the other way (CdtDbtInd); ask the bank to book them apart")
+	return all, ""
+}
+
+// single reports whether the entry tells exactly one payment.
+func (e entry) single() bool { return len(e.Parts) == 1 && len(e.Parts[0].Transactions) == 1 }
+
+// foreign reports whether the entry is of an account in another currency.
+func (e entry) foreign() bool {
+	c := trim(e.Amount.Currency)
+	return len(c) == 3 && c != "CHF" && strings.ToUpper(c) == c
+}
+
+// rappen is what a detail of b is about; why says what keeps that from being read.
+func (t transaction) rappen(b Booking) (n int64, why string) {
+	if word := trim(t.Direction); word != "" {
+		if c, err := credit(0, word); err != nil || c != b.Credit {
+			return 0, "one of its details goes the other way (CdtDbtInd)"
 		}
 	}
-	return a.rappen(n)
+	for _, a := range []amount{t.Amount, t.TxAmount} {
+		if trim(a.Currency) == "CHF" {
+			if n, ok := parseAmount(trim(a.Value), 1); ok {
+				return n, ""
+			}
+		}
+	}
+	return 0, "one of its details has no amount in CHF (Amt)"
 }
 
 func (t transaction) detail() Detail {
@@ -272,19 +323,19 @@ func credit(n int, word string) (bool, error) {
 	return false, refuse(ErrBroken, n, "its direction (CdtDbtInd) is %q, want CRDT or DBIT", short(word))
 }
 
-func (a amount) rappen(n int) (int64, error) {
+func (a amount) rappen(n int, least int64) (int64, error) {
 	if c := trim(a.Currency); c != "CHF" {
 		return 0, refuse(ErrCurrency, n, "%q; only statements of accounts in CHF can be imported", short(c))
 	}
-	r, ok := parseAmount(trim(a.Value))
+	r, ok := parseAmount(trim(a.Value), least)
 	if !ok {
 		return 0, refuse(ErrBroken, n, "its amount is %q, want francs such as 1949.75", short(a.Value))
 	}
 	return r, nil
 }
 
-// parseAmount reads a positive decimal with up to two places that count.
-func parseAmount(s string) (int64, bool) {
+// parseAmount reads a decimal of least Rappen or more, with up to two places that count.
+func parseAmount(s string, least int64) (int64, bool) {
 	whole, cents, dotted := strings.Cut(s, ".")
 	if dotted && cents == "" {
 		return 0, false
@@ -300,7 +351,7 @@ func parseAmount(s string) (int64, bool) {
 		}
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
-	return n, err == nil && whole != "" && n > 0
+	return n, err == nil && whole != "" && n >= least
 }
 
 // day is the day of a date or an instant as it stands there: banks mean their own day.
