@@ -218,6 +218,8 @@ func (d *desk) wrong(account int64) (all []string) {
 			+ COALESCE((SELECT sum(n.total) FROM invoices n WHERE n.account_id = a.account_id AND n.kind = 'credit_note'), 0)
 			- COALESCE((SELECT sum(x.amount) FROM payment_allocations x WHERE x.account_id = a.account_id AND num_nonnulls(x.payment_id, x.credit_note_id) = 1), 0)
 			<> -COALESCE((SELECT b.balance FROM ledger_balances b WHERE b.account_id = a.account_id AND b.unit = 'CHF' AND b.name = 'customer_credit'), 0)`,
+		"free SMS twice for a day": `SELECT g.account_id FROM granted g JOIN granted h ON h.account_id = g.account_id AND h.key > g.key
+			WHERE CAST(substr(h.key, 6) AS date) < g.expires_on AND ($1 = 0 OR g.account_id = $1)`,
 		"P8: credit notes stay within": `SELECT i.id FROM invoices i JOIN invoices n ON n.account_id = i.account_id AND n.credits_invoice_id = i.id
 			WHERE ($1 = 0 OR i.account_id = $1) GROUP BY i.account_id, i.id, i.total HAVING sum(n.total) > i.total`,
 	} {

@@ -96,7 +96,9 @@
 //   - Every change has a key and an audit row; those that follow by themselves are keyed by
 //     the version of the subscription they follow on.
 //   - Free SMS come month by month, also with a yearly price. Months of an outage that are
-//     over by then aren't made up: what they gave would have lapsed.
+//     over by then aren't made up: what they gave would have lapsed. They are given for days
+//     of the account, so that a change of interval leaves no gap, and beginning again and
+//     again brings nothing twice: what a month has left of its days gives its share.
 //   - How many calendars may be picked is asked within the transaction that picks, with an
 //     advisory lock per payer: the web's role sees one account, a payer may have several.
 //   - How many calendars are connected is kept beside them (connected_calendars, by a

@@ -66,7 +66,7 @@ func TestService_P6_P11_P13(t *testing.T) {
 				}
 				said = append(said, cmd)
 				q.After.ID = got.Subscription.ID
-				q.After.GrantedFor, q.After.Version = got.Subscription.GrantedFor, got.Subscription.Version
+				q.After.GrantedUntil, q.After.Version = got.Subscription.GrantedUntil, got.Subscription.Version
 				if c.Kind == Suspend { // a preview asks nobody's name
 					q.After.SuspendedBy = cmd.Actor
 				}

@@ -127,7 +127,7 @@ func (s *Service) Account(ctx context.Context, account int64) (next time.Time, e
 		if err != nil {
 			return err
 		}
-		if err := s.grantMonth(ctx, tx, payer, &sc.Sub, sc.Current, now); err != nil {
+		if err := s.grantMonth(ctx, tx, sc, &sc.Sub, sc.Current, now); err != nil {
 			return err
 		}
 		days = append(days, sc.days(payer.Today(now))...)
@@ -172,8 +172,11 @@ func (sc scene) days(today Date) []Date {
 	case Trialing, Active, PastDue:
 		add(sub.NextOn)
 		if sc.Current != nil {
-			if _, to, ok := monthOf(sub, sc.Current, today); ok {
-				add(to)
+			if month, ok := monthOf(sub, sc.Current, today); ok {
+				add(month.To)
+				if month.Contains(sc.Granted) {
+					add(sc.Granted)
+				}
 			}
 		}
 	case Suspended:

@@ -27,7 +27,7 @@ func TestService_firstInvoice(t *testing.T) {
 	if _, err := p.PDF(); err != nil {
 		t.Errorf("print: %v", err)
 	}
-	if diff := cmp.Diff([]string{"free/1/2027-03"}, many[string](d, `SELECT key FROM granted`)); diff != "" {
+	if diff := cmp.Diff([]string{"free/2027-03-01"}, many[string](d, `SELECT key FROM granted`)); diff != "" {
 		t.Error(diff)
 	}
 	found, err := DocumentByReference(d.ctx, d.db, p.Reference)
@@ -87,7 +87,7 @@ func TestTick_case42(t *testing.T) {
 	if diff := cmp.Diff([]string{"0 2027-03-01 1500 R1", "1 2027-04-01 1500 R2", "2 2027-05-01 1500 R3"}, got); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]string{"free/1/2027-03", "free/1/2027-05"}, many[string](d, `SELECT key FROM granted ORDER BY 1`)); diff != "" {
+	if diff := cmp.Diff([]string{"free/2027-03-01", "free/2027-05-01"}, many[string](d, `SELECT key FROM granted ORDER BY 1`)); diff != "" {
 		t.Error(diff)
 	}
 	d.audit()
@@ -447,9 +447,59 @@ func TestGrants_yearly(t *testing.T) {
 	d.pay(a, inv, 16215, "p")
 	d.until("2027-05-01")
 	got := many[string](d, `SELECT key || ' ' || expires_on FROM granted ORDER BY 1`)
-	want := []string{"free/1/2027-01 2027-02-28", "free/1/2027-02 2027-03-31", "free/1/2027-03 2027-04-30", "free/1/2027-04 2027-05-31"}
+	want := []string{"free/2027-01-31 2027-02-28", "free/2027-02-28 2027-03-31", "free/2027-03-31 2027-04-30", "free/2027-04-30 2027-05-31"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// No day brings free SMS twice, and none is left out: a new anchor or a new beginning goes
+// on where the days end for which they came.
+func TestGrants_stretches(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		do   func(d *desk, a int64)
+		want []string // from, until, credits
+	}{
+		"yearly within the month": {func(d *desk, a int64) {
+			d.begin(a, Monthly, 1)
+			d.until("2027-03-26")
+			d.do(a, Change{Kind: SetInterval, Interval: Yearly})
+		}, []string{"2027-03-01 2027-04-01 25", "2027-04-01 2027-04-26 20", "2027-04-26 2027-05-26 25"}}, // 25 of 31 days
+		"five beginnings in a day": {func(d *desk, a int64) {
+			for range 5 {
+				d.begin(a, Monthly, 1)
+				d.do(a, Change{Kind: Cancel, When: Now})
+			}
+		}, []string{"2027-03-01 2027-04-01 25"}},
+		"a beginning each day": {func(d *desk, a int64) {
+			for range 40 {
+				d.begin(a, Monthly, 1)
+				d.do(a, Change{Kind: Cancel, When: Now})
+				d.until((DateIn(d.clock.now(), zurich(d)) + 1).String())
+			}
+			d.begin(a, Monthly, 1) // 10 April
+		}, []string{"2027-03-01 2027-04-01 25", "2027-04-01 2027-05-01 25", "2027-05-01 2027-05-10 8"}}, // 9 of 30 days
+		"back after weeks": {func(d *desk, a int64) {
+			d.begin(a, Monthly, 1)
+			d.do(a, Change{Kind: Cancel})
+			d.until("2027-04-20")
+			d.begin(a, Monthly, 1)
+		}, []string{"2027-03-01 2027-04-01 25", "2027-04-20 2027-05-20 25"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t, "2027-03-01")
+			a := d.clinic(1)
+			d.pay(a, 0, 100_000, "in advance")
+			c.do(d, a)
+			d.until("2027-05-09")
+			got := many[string](d, `SELECT substr(key, 6) || ' ' || expires_on || ' ' || credits FROM granted ORDER BY 1`)
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			d.audit()
+		})
 	}
 }
 

@@ -14,13 +14,14 @@ import (
 )
 
 const subscriptionColumns = `s.account_id, s.id, s.status, s.plan_code, s.billing_interval, s.quantity, s.anchor_date, s.next_month, s.next_seq, s.next_on,
-	s.granted_for, s.trial_end, s.cancel_on, s.started_on, s.ended_on, s.pending_quantity, s.pending_interval, s.past_due_since, s.suspended_on, s.suspended_by, s.dunning_after, s.version`
+	s.granted_until, s.trial_end, s.cancel_on, s.started_on, s.ended_on, s.pending_quantity, s.pending_interval, s.past_due_since, s.suspended_on, s.suspended_by, s.dunning_after, s.version`
 
 // scene is a state with what surrounds it.
 type scene struct {
 	State
-	payer  Payer
-	seller Seller
+	payer   Payer
+	seller  Seller
+	Granted Date // before this day the account has had its free SMS; 0 = never
 }
 
 // read brings all a change of account's subscription depends on. tx has locked the payer
@@ -43,6 +44,9 @@ func (s *Service) read(ctx context.Context, tx *sqlx.Tx, payer Payer) (sc scene,
 	}
 	if err := tx.GetContext(ctx, &sc.Had, `SELECT EXISTS (SELECT 1 FROM subscriptions s WHERE s.account_id = $1 AND s.status = 'canceled')`, account); err != nil {
 		return sc, fmt.Errorf("read former subscriptions of account %d: %w", account, err)
+	}
+	if err := tx.GetContext(ctx, &sc.Granted, `SELECT max(s.granted_until) FROM subscriptions s WHERE s.account_id = $1`, account); err != nil {
+		return sc, fmt.Errorf("read the free SMS of account %d: %w", account, err)
 	}
 	if sc.Watched, err = watchedTx(ctx, tx, account); err != nil {
 		return sc, err

@@ -65,7 +65,7 @@ type Subscription struct {
 	SuspendedOn  Date   `db:"suspended_on" json:"suspended_on"`
 	SuspendedBy  string `db:"suspended_by" json:"suspended_by,omitempty"` // System or the operator who ordered it; "" = it isn't
 	DunningAfter Date   `db:"dunning_after" json:"dunning_after"`         // reminders and suspension pause until then
-	GrantedFor   string `db:"granted_for" json:"granted_for"`             // the last month, YYYY-MM, whose free SMS came
+	GrantedUntil Date   `db:"granted_until" json:"granted_until"`         // it gave free SMS up to before this day
 	Version      int    `db:"version" json:"version"`                     // rises with every change
 }
 

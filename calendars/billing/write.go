@@ -67,7 +67,7 @@ func (s *Service) write(ctx context.Context, tx *sqlx.Tx, sc scene, q *Quote, ac
 	if cur == nil && q.Cut == 0 {
 		cur = sc.Current
 	}
-	if err := s.grantMonth(ctx, tx, sc.payer, sub, cur, now); err != nil {
+	if err := s.grantMonth(ctx, tx, sc, sub, cur, now); err != nil {
 		return nil, err
 	}
 	if err := due.Raise(ctx, tx, DueKind, sub.AccountID, now); err != nil {
@@ -81,9 +81,9 @@ func (s *Service) write(ctx context.Context, tx *sqlx.Tx, sc scene, q *Quote, ac
 
 func insertSubscription(ctx context.Context, tx *sqlx.Tx, sub *Subscription) error {
 	rows, err := sqlx.NamedQueryContext(ctx, tx, `INSERT INTO subscriptions AS s (account_id, status, plan_code, billing_interval, quantity, anchor_date, next_month,
-		next_seq, next_on, granted_for, trial_end, cancel_on, started_on, ended_on, pending_quantity, pending_interval, version)
+		next_seq, next_on, granted_until, trial_end, cancel_on, started_on, ended_on, pending_quantity, pending_interval, version)
 		VALUES (:account_id, :status, :plan_code, :billing_interval, :quantity, :anchor_date, :next_month,
-		:next_seq, :next_on, :granted_for, :trial_end, :cancel_on, :started_on, :ended_on, :pending_quantity, :pending_interval, :version) RETURNING s.id`, sub)
+		:next_seq, :next_on, :granted_until, :trial_end, :cancel_on, :started_on, :ended_on, :pending_quantity, :pending_interval, :version) RETURNING s.id`, sub)
 	if err != nil {
 		return fmt.Errorf("insert subscription: %w", err)
 	}
@@ -100,7 +100,7 @@ func insertSubscription(ctx context.Context, tx *sqlx.Tx, sub *Subscription) err
 
 func updateSubscription(ctx context.Context, tx *sqlx.Tx, sub *Subscription) error {
 	_, err := sqlx.NamedExecContext(ctx, tx, `UPDATE subscriptions SET status = :status, billing_interval = :billing_interval, quantity = :quantity,
-		anchor_date = :anchor_date, next_month = :next_month, next_seq = :next_seq, next_on = :next_on, granted_for = :granted_for, trial_end = :trial_end,
+		anchor_date = :anchor_date, next_month = :next_month, next_seq = :next_seq, next_on = :next_on, granted_until = :granted_until, trial_end = :trial_end,
 		cancel_on = :cancel_on, ended_on = :ended_on, pending_quantity = :pending_quantity, pending_interval = :pending_interval,
 		past_due_since = :past_due_since, suspended_on = :suspended_on, suspended_by = :suspended_by, dunning_after = :dunning_after, version = :version
 		WHERE account_id = :account_id AND id = :id`, sub)
@@ -142,38 +142,41 @@ func writePeriods(ctx context.Context, tx *sqlx.Tx, sc scene, q Quote, actor str
 	return nil
 }
 
-// grantMonth gives the free SMS of the month of the subscription that runs now, once.
-// Months of a downtime that are over by now are not made up: what they gave has lapsed.
-func (s *Service) grantMonth(ctx context.Context, tx *sqlx.Tx, payer Payer, sub *Subscription, cur *Current, now time.Time) error {
+// grantMonth gives the free SMS of the month of the subscription that runs now. Days for
+// which the account got them already, by this subscription or one before, are left out: a
+// new anchor or a new beginning brings the rest of its month, once that has come. Months of
+// a downtime that are over by now are not made up: what they gave has lapsed.
+func (s *Service) grantMonth(ctx context.Context, tx *sqlx.Tx, sc scene, sub *Subscription, cur *Current, now time.Time) error {
 	if s.Granter == nil || cur == nil || cur.Price.FreeSMS == 0 || sub.Status != Active && sub.Status != PastDue {
 		return nil
 	}
-	today := payer.Today(now)
-	from, to, ok := monthOf(*sub, cur, today)
-	if !ok || from.Month() <= sub.GrantedFor {
+	today := sc.payer.Today(now)
+	month, ok := monthOf(*sub, cur, today)
+	days := Period{max(month.From, sc.Granted), month.To}
+	if !ok || !days.Contains(today) {
 		return nil
 	}
-	month := from.Month()
-	if err := s.Granter.GrantTx(ctx, tx, Grant{Account: sub.AccountID, Key: fmt.Sprintf("free/%d/%s", sub.ID, month), Source: "monthly",
-		Credits: cur.Price.FreeSMS, ExpiresOn: to, At: now}); err != nil {
-		return fmt.Errorf("grant the free SMS of %s: %w", month, err)
+	if n := MulDiv(cur.Price.FreeSMS, days.Days(), month.Days()); n > 0 {
+		if err := s.Granter.GrantTx(ctx, tx, Grant{Account: sub.AccountID, Key: fmt.Sprintf("free/%s", days.From), Source: "monthly", Credits: n, ExpiresOn: days.To, At: now}); err != nil {
+			return fmt.Errorf("grant the free SMS from %s: %w", days.From, err)
+		}
 	}
-	sub.GrantedFor = month
-	if _, err := tx.ExecContext(ctx, `UPDATE subscriptions SET granted_for = $3 WHERE account_id = $1 AND id = $2`, sub.AccountID, sub.ID, month); err != nil {
-		return fmt.Errorf("note the free SMS of %s: %w", month, err)
+	sub.GrantedUntil = days.To
+	if _, err := tx.ExecContext(ctx, `UPDATE subscriptions SET granted_until = $3 WHERE account_id = $1 AND id = $2`, sub.AccountID, sub.ID, days.To); err != nil {
+		return fmt.Errorf("note the free SMS from %s: %w", days.From, err)
 	}
 	return nil
 }
 
 // monthOf is the month of the subscription, counted from its anchor, that day lies in.
-func monthOf(sub Subscription, cur *Current, day Date) (from, to Date, ok bool) {
+func monthOf(sub Subscription, cur *Current, day Date) (month Period, ok bool) {
 	if !cur.Span.Contains(day) {
-		return 0, 0, false
+		return Period{}, false
 	}
 	for n := cur.Month; n < sub.NextMonth; n++ {
-		if from, to = AddMonths(sub.Anchor, n), AddMonths(sub.Anchor, n+1); from <= day && day < to {
-			return from, to, true
+		if month = (Period{AddMonths(sub.Anchor, n), AddMonths(sub.Anchor, n+1)}); month.Contains(day) {
+			return month, true
 		}
 	}
-	return 0, 0, false
+	return Period{}, false
 }
