@@ -67,11 +67,11 @@ var documentActions = []deskAction{
 	},
 	{scope: ofDocument, name: "mark-paid",
 		inputs: func(o *deskOrder) []deskInput {
-			return []deskInput{{name: "amount", kind: inCHF, initial: billing.CHF(o.Document.Open)}, {name: "paid_on", kind: inDay, initial: o.r.today().String()}}
+			return []deskInput{{name: "amount", kind: inCHF, initial: billing.CHF(o.Document.Open + o.Lost)}, {name: "paid_on", kind: inDay, initial: o.r.today().String()}}
 		},
 		preview: func(o *deskOrder) (*deskPreview, error) {
 			switch {
-			case o.Document.Kind != billing.Invoice || o.Document.Status != billing.InvoiceOpen:
+			case o.Document.Kind != billing.Invoice || o.Document.Status != billing.InvoiceOpen && o.Lost == 0:
 				return nil, billing.ErrState
 			case o.chf("amount") == 0:
 				return nil, &wrongInput{"amount", "desk.wrong.nothing"}

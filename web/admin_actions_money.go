@@ -50,6 +50,10 @@ func (o *deskOrder) settling(amount, first int64) (st settled, err error) {
 		return int(a.ID - b.ID)
 	})
 	st.Amount = amount
+	if n := min(o.Lost, amount); first == o.Document.ID && n > 0 { // that comes back first
+		st.Open = append(st.Open, openNow{Invoice: first, Name: o.Document.Name(), Was: o.Lost, Is: o.Lost - n})
+		amount -= n
+	}
 	rest := credit + amount
 	for _, i := range open {
 		n := min(rest, i.Open)

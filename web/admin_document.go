@@ -116,6 +116,9 @@ func (s *Server) deskDocument(w http.ResponseWriter, r *request) error {
 				}
 			}
 		}
+		if doc.Status == billing.InvoiceUncollectible { // somebody paid after all
+			d.Buttons = append(d.Buttons, r.button(base, "mark-paid"))
+		}
 		if doc.Status != billing.InvoiceVoid {
 			d.Buttons = append(d.Buttons, r.button(base, "credit-note"))
 		}

@@ -70,6 +70,7 @@ type deskSubject struct {
 	ids      deskIDs
 	Clinic   deskClinic
 	Document billing.Document // zero = none
+	Lost     int64            // Rappen written off of it
 	Order    payments.Order   // zero = none
 	Entry    bank.Entry       // zero = none
 	title    string
@@ -114,6 +115,9 @@ func (s *Server) deskSubject(r *request, a *deskAction, ids deskIDs) (sub deskSu
 		sub.path = base + a.name
 	case ofDocument:
 		if sub.Document, err = s.documentOf(r, billing.DocumentRef{Account: ids.Account, Document: ids.Document}); err != nil {
+			return sub, err
+		}
+		if sub.Lost, err = billing.LostTx(ctx, s.Operator, billing.DocumentRef{Account: ids.Account, Document: ids.Document}); err != nil {
 			return sub, err
 		}
 		sub.back = fmt.Sprintf("%sinvoices/%d", base, ids.Document)

@@ -155,6 +155,43 @@ func TestDesk_wrongInput(t *testing.T) {
 	}
 }
 
+// What was written off can be marked as paid, in parts, too: that much is no loss any more.
+func TestDesk_paidAfterAll(t *testing.T) {
+	t.Parallel()
+	p := newPayer(t)
+	lost := p.open(p.Open)
+	page, form := p.path("/invoices/%d", p.Open), p.path("/invoices/%d/mark-paid", p.Open)
+	p.ordered(p.path("/invoices/%d/write-off", p.Open), nil)
+	loss := func() int64 {
+		return p.one(`SELECT CAST(COALESCE(sum(balance), 0) AS bigint) FROM ledger_balances WHERE account_id = $1 AND unit = 'CHF' AND name = 'loss'`, p.ID)
+	}
+	if loss() != lost {
+		t.Fatalf("%s written off, want %s", chf(loss()), chf(lost))
+	}
+	if a := p.do(p.admin, "GET", page, nil, nil); !strings.Contains(a.body, form) {
+		t.Error("the page of the invoice doesn't lead to it")
+	}
+	if a := p.do(p.admin, "GET", form, nil, nil); a.status != http.StatusOK || !strings.Contains(a.body, `value="`+billing.CHF(lost)+`"`) {
+		t.Errorf("the form: %d\n%s", a.status, a.body)
+	}
+	if body := p.ordered(form, url.Values{"amount": {"10"}}); !strings.Contains(body, chf(lost-1000)) {
+		t.Errorf("the preview doesn't say that %s stays lost", chf(lost-1000))
+	}
+	state := func() string {
+		return p.text(`SELECT status FROM invoices WHERE account_id = $1 AND id = $2`, p.ID, p.Open)
+	}
+	if loss() != lost-1000 || state() != "uncollectible" {
+		t.Errorf("a part paid: %s lost, %s", chf(loss()), state())
+	}
+	p.ordered(form, nil)
+	if loss() != 0 || p.open(p.Open) != 0 || state() != "paid" {
+		t.Errorf("paid: %s lost, %s open, %s", chf(loss()), chf(p.open(p.Open)), state())
+	}
+	if a := p.do(p.admin, "GET", page, nil, nil); strings.Contains(a.body, form) {
+		t.Error("what is paid can be paid again")
+	}
+}
+
 // Orders about money do what they show, each once.
 func TestDesk_money(t *testing.T) {
 	t.Parallel()

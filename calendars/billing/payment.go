@@ -252,6 +252,16 @@ func settleTx(ctx context.Context, tx *sqlx.Tx, account int64, now time.Time) er
 	return nil
 }
 
+// LostTx is what is written off of an invoice, in Rappen. Money that comes for it brings
+// that back first.
+func LostTx(ctx context.Context, q sqlx.QueryerContext, ref DocumentRef) (lost int64, err error) {
+	if err := sqlx.GetContext(ctx, q, &lost, `SELECT CAST(COALESCE(sum(amount), 0) AS bigint) FROM payment_allocations
+		WHERE account_id = $1 AND invoice_id = $2 AND payment_id IS NULL AND credit_note_id IS NULL`, ref.Account, ref.Document); err != nil {
+		return 0, fmt.Errorf("read what was written off: %w", err)
+	}
+	return lost, nil
+}
+
 // revive brings back what was written off of an invoice, as far as a payment or credit note
 // for it goes.
 func revive(ctx context.Context, tx *sqlx.Tx, ref DocumentRef, amount int64, now time.Time) error {
@@ -265,10 +275,9 @@ func revive(ctx context.Context, tx *sqlx.Tx, ref DocumentRef, amount int64, now
 	if d.Status != InvoiceUncollectible {
 		return nil
 	}
-	var lost int64
-	if err := tx.GetContext(ctx, &lost, `SELECT CAST(COALESCE(sum(amount), 0) AS bigint) FROM payment_allocations
-		WHERE account_id = $1 AND invoice_id = $2 AND payment_id IS NULL AND credit_note_id IS NULL`, ref.Account, ref.Document); err != nil {
-		return fmt.Errorf("read what was written off: %w", err)
+	lost, err := LostTx(ctx, tx, ref)
+	if err != nil {
+		return err
 	}
 	n := min(lost, amount)
 	if n == 0 {
