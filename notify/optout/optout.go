@@ -25,6 +25,7 @@ var words = map[Action][]string{
 		"stop", "stop sms", // everywhere
 		"stopp", "abmelden", "ende", // de
 		"arret", "desabonner", // fr
+		"td",                           // Canada, beside arret
 		"ferma", "cancellami", "basta", // it
 		"stopall", "unsubscribe", "end", "quit", "revoke", "optout", "opt-out", "remove", // en
 	},

@@ -24,6 +24,8 @@ func TestParse(t *testing.T) {
 		{"Désabonner", optout.Out},
 		{"De\u0301sabonner", optout.Out},
 		{"basta", optout.Out},
+		{"TD", optout.Out},
+		{"CTD", optout.None},
 		{"OPT-OUT", optout.Out},
 		{"Start", optout.In},
 		{"démarrer", optout.In},
