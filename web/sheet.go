@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/xuri/excelize/v2"
 
@@ -92,10 +93,12 @@ func (s *csvSheet) Abandon() {
 	}
 }
 
-// formulaSafe keeps a spreadsheet from running a text as a formula. Numbers such as
-// +41… are ours and stay as they are.
+// formulaSafe keeps a spreadsheet from running a text as a formula. Some pass over blanks
+// and line ends before it. Numbers such as +41… are ours and stay as they are.
 func formulaSafe(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) && !notify.ValidNumber(s) {
+	first := strings.TrimLeftFunc(s, unicode.IsSpace)
+	formula := first != "" && strings.ContainsRune("=+-@", rune(first[0])) || s != "" && strings.ContainsRune("\t\r\n", rune(s[0]))
+	if formula && !notify.ValidNumber(s) {
 		return "'" + s
 	}
 	return s
