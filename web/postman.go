@@ -29,15 +29,15 @@ type Postman struct {
 
 // NewPostman returns a Postman whose links begin with base.
 func NewPostman(outbox *mail.Outbox, base string) (*Postman, error) {
-	w, err := loadWords()
+	l, err := loadLooks()
 	if err != nil {
-		return nil, fmt.Errorf("words: %w", err)
+		return nil, err
 	}
 	t, err := template.ParseFS(letterFiles, "letters/letter.html")
 	if err != nil {
 		return nil, fmt.Errorf("letters: %w", err)
 	}
-	return &Postman{words: w, html: t, outbox: outbox, base: base}, nil
+	return &Postman{words: l.words, html: t, outbox: outbox, base: base}, nil
 }
 
 // QueueTx words a letter and queues it in the caller's transaction. It implements

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -46,7 +47,30 @@ type view struct {
 	Dev     *DevLinks
 }
 
-func (s *Server) loadPages() (*pageSet, error) {
+// looks are what every Server's pages are made of. All of it is embedded in the binary and
+// read only, so that a process loads it once.
+type looks struct {
+	words  *words
+	static *assets
+	pages  *pageSet
+}
+
+// loadLooks fails when a page or a word file is broken.
+var loadLooks = sync.OnceValues(func() (l *looks, err error) {
+	l = &looks{}
+	if l.words, err = loadWords(); err != nil {
+		return nil, fmt.Errorf("words: %w", err)
+	}
+	if l.static, err = loadAssets(); err != nil {
+		return nil, fmt.Errorf("static files: %w", err)
+	}
+	if l.pages, err = l.loadPages(); err != nil {
+		return nil, fmt.Errorf("pages: %w", err)
+	}
+	return l, nil
+})
+
+func (l *looks) loadPages() (*pageSet, error) {
 	set := &pageSet{byLang: map[string]map[string]*template.Template{}}
 	files, err := fs.Glob(pageFiles, "pages/*.html")
 	if err != nil {
@@ -55,7 +79,7 @@ func (s *Server) loadPages() (*pageSet, error) {
 	for _, tag := range accounts.Languages {
 		lang := tag.String()
 		set.byLang[lang] = map[string]*template.Template{}
-		base, err := template.New("layout.html").Funcs(s.funcs(lang)).Option("missingkey=error").ParseFS(pageFiles, "pages/layout.html", "pages/parts.html")
+		base, err := template.New("layout.html").Funcs(l.funcs(lang)).Option("missingkey=error").ParseFS(pageFiles, "pages/layout.html", "pages/parts.html")
 		if err != nil {
 			return nil, err
 		}
@@ -77,17 +101,17 @@ func (s *Server) loadPages() (*pageSet, error) {
 }
 
 // funcs are what templates may call beside the fields and methods of their view.
-func (s *Server) funcs(lang string) template.FuncMap {
+func (l *looks) funcs(lang string) template.FuncMap {
 	return template.FuncMap{
-		"t":      func(key string, pairs ...any) string { return s.words.say(lang, key, pairs...) },
-		"has":    s.words.has,
-		"asset":  s.static.url,
+		"t":      func(key string, pairs ...any) string { return l.words.say(lang, key, pairs...) },
+		"has":    l.words.has,
+		"asset":  l.static.url,
 		"icon":   icon,
 		"dict":   dict,
 		"list":   func(v ...any) []any { return v },
 		"join":   strings.Join,
 		"phone":  displayPhone,
-		"linked": func(key string, links ...string) (template.HTML, error) { return s.words.linked(lang, key, links) },
+		"linked": func(key string, links ...string) (template.HTML, error) { return l.words.linked(lang, key, links) },
 	}
 }
 

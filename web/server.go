@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -45,10 +44,8 @@ type DevLinks struct {
 // Server answers every HTTP request of the product.
 type Server struct {
 	Config
+	*looks
 	sessions *scs.SessionManager
-	words    *words
-	pages    *pageSet
-	static   *assets
 	entrance map[string]access // by path, see roles.go
 	handler  http.Handler
 }
@@ -57,14 +54,8 @@ type Server struct {
 func New(c Config) (*Server, error) {
 	s := &Server{Config: c}
 	var err error
-	if s.words, err = loadWords(); err != nil {
-		return nil, fmt.Errorf("words: %w", err)
-	}
-	if s.static, err = loadAssets(); err != nil {
-		return nil, fmt.Errorf("static files: %w", err)
-	}
-	if s.pages, err = s.loadPages(); err != nil {
-		return nil, fmt.Errorf("pages: %w", err)
+	if s.looks, err = loadLooks(); err != nil {
+		return nil, err
 	}
 	s.sessions = scs.New()
 	s.sessions.Store = c.Sessions
