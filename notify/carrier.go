@@ -119,6 +119,12 @@ type Webhook interface {
 	ServeHook(w http.ResponseWriter, r *http.Request, publicURL string, in Inbox)
 }
 
+// Linked is a Carrier that sends over connections which stand: whether one does says more
+// than any pause made while none did.
+type Linked interface {
+	Bound() int // connections that stand now
+}
+
 // Checker is a Carrier that can say whether its configuration works, without
 // sending anything. Used by doctor.
 type Checker interface {
@@ -182,6 +188,7 @@ type SendError struct {
 	Code    string        // the carrier's own code
 	After   time.Duration // throttled: wait at least this long; 0 = not said
 	Partial Submission    // ids of parts that were accepted, others were not; the next Send begins anew
+	Refused bool          // no connection stands since the gateway refused it; of a Linked carrier
 	Err     error
 }
 

@@ -252,6 +252,75 @@ func TestDispatcher_pausedCarrierIsPassedOver(t *testing.T) {
 	}
 }
 
+// A pause since the gateway refused the connection is over with the first that stands, for
+// what waits and in every process. One since it refused what came over a connection isn't.
+func TestDispatcher_pauseEndsWithTheConnection(t *testing.T) {
+	t.Parallel()
+	for _, overLink := range []bool{false, true} {
+		w := newWorld(t)
+		one := &linked{carrier: w.carrier}
+		with := func(c *notify.Config) { c.Carriers = []notify.Carrier{one} }
+		d, other := w.dispatcher(with), w.dispatcher(with)
+		w.carrier.script = func(int, notify.Message) (notify.Submission, error) {
+			return notify.Submission{}, &notify.SendError{Kind: notify.ErrMisconfigured, Code: "0x0E", Refused: !overLink}
+		}
+		ref := w.enqueue(nil)
+		w.tick(d)
+		w.wantStatus(ref, notify.NotSent, notify.ReasonMisconfigured)
+		w.carrier.script = nil
+		w.clock.Add(5 * time.Second)
+		w.tick(other) // still refused, as it has heard
+		if n := len(w.carrier.sent()); n != 1 {
+			t.Fatalf("over a link %v: submitted %d times while no connection stands", overLink, n)
+		}
+		one.bound.Store(1)
+		w.clock.Add(5 * time.Second)
+		w.tick(d)
+		if overLink {
+			w.wantStatus(ref, notify.NotSent, notify.ReasonMisconfigured)
+			continue
+		}
+		w.wantStatus(ref, notify.Sent, "")
+		w.enqueue(nil)
+		w.tick(d)
+		if n := w.count(`SELECT count(*) FROM carrier_health WHERE paused_until IS NOT NULL`); n != 0 {
+			t.Error("the others don't hear that it is over")
+		}
+	}
+}
+
+// Once somebody has looked and found the configuration right, those that rest go on.
+func TestUnpause(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.carrier.script = always(notify.ErrMisconfigured)
+	d := w.dispatcher(nil)
+	w.enqueue(nil)
+	w.tick(d)
+	w.carrier.script = nil
+	w.clock.Add(time.Second)
+	if err := notify.Unpause(context.Background(), w.db, "one", w.clock.Now()); err != nil {
+		t.Fatal(err)
+	}
+	next := w.enqueue(nil)
+	w.tick(d)
+	w.wantStatus(next, notify.Sent, "")
+}
+
+// A message whose carrier was refused its connection to the end had no route.
+func TestDispatcher_refusedToTheEnd(t *testing.T) {
+	t.Parallel()
+	for isRefused, want := range map[bool]notify.Status{true: notify.RouteNotAvailable, false: notify.NetworkError} {
+		w := newWorld(t)
+		w.carrier.script = func(int, notify.Message) (notify.Submission, error) {
+			return notify.Submission{}, &notify.SendError{Kind: notify.ErrTemporary, Code: "0x05", Refused: isRefused}
+		}
+		ref := w.enqueue(func(m *notify.NewMessage) { m.Expires = w.clock.Now().Add(time.Second) })
+		w.tick(w.dispatcher(nil))
+		w.wantStatus(ref, want, notify.ReasonExhausted)
+	}
+}
+
 type gate func(q notify.GateQuery, now time.Time) (time.Time, bool, error)
 
 func (g gate) Fresh(_ context.Context, q notify.GateQuery, now time.Time) (time.Time, bool, error) {

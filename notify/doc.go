@@ -109,7 +109,9 @@
 //     segments and shared by all processes; claims are made for what is in it, so that
 //     nothing waits claimed. Marketing leaves a fifth of it to notifications.
 //   - A lane that fails ten times in a row rests, then tries a single message (circuit
-//     breaker). Each rest is written to carrier_health, which all processes read.
+//     breaker). Each rest is written to carrier_health, which all processes read. A rest
+//     since the gateway refused our connection ends with the first that stands (Linked), one
+//     for any other configuration when it is over, or doctor finds the configuration right.
 //   - A number that a carrier calls invalid isn't texted for 90 days (invalid_numbers):
 //     numbers are given out anew, and one false report must not silence a patient for good.
 //   - A batch is at most half a window, so that one is on the wire while another is

@@ -40,6 +40,9 @@ type lane struct {
 
 	mu        sync.Mutex
 	until     time.Time // paused until
+	unlinked  bool      // the pause is for want of a connection, and over with the first that stands
+	mended    bool      // it was over that way, and the others haven't heard of it
+	since     time.Time // when a pause as misconfigured began; zero when it isn't one
 	throttled int       // times in a row
 	failures  int       // in a row
 	broken    int       // times the breaker opened in a row; above 0 a single message is tried
@@ -116,21 +119,76 @@ func (l *lane) urgentUntil() time.Time {
 	return l.waits
 }
 
+// linkLook is how soon to look again whether a carrier that was refused is connected.
+const linkLook = 2 * time.Second
+
 // pausedUntil is until when nothing is submitted; zero or past when it runs.
-func (l *lane) pausedUntil() time.Time {
+//
+// A pause for want of a connection ends when one stands, which nobody can foretell: it is
+// told in small steps, so that what waits for it comes again in time.
+func (l *lane) pausedUntil(now time.Time) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.unlinked && now.Before(l.until) {
+		if !l.linked() {
+			return earlier(l.until, now.Add(linkLook))
+		}
+		l.until, l.since, l.unlinked, l.mended = time.Time{}, time.Time{}, false, true
+	}
 	return l.until
 }
 
-func (l *lane) paused(now time.Time) bool { return now.Before(l.pausedUntil()) }
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// linked reports whether a connection of the carrier stands.
+func (l *lane) linked() bool {
+	c, ok := l.carrier.(Linked)
+	return ok && c.Bound() > 0
+}
+
+func (l *lane) paused(now time.Time) bool { return now.Before(l.pausedUntil(now)) }
+
+// misconfigured makes the lane rest until until, or, if the gateway refuses the connection,
+// until one stands.
+func (l *lane) misconfigured(now, until time.Time, refused bool) {
+	_, linked := l.carrier.(Linked)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if until.After(l.until) {
+		l.until, l.since, l.unlinked = until, now, refused && linked
+	}
+}
 
 // setPause moves the end of the pause to until if that is later.
 func (l *lane) setPause(until time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if until.After(l.until) {
-		l.until = until
+		l.until, l.unlinked, l.since = until, false, time.Time{}
+	}
+}
+
+// heard takes what another process found out. That it was refused says nothing while
+// connections of our own stand.
+func (l *lane) heard(h CarrierHealth, now time.Time) {
+	_, links := l.carrier.(Linked)
+	switch {
+	case h.PausedUntil == nil: // somebody ended it
+		l.mu.Lock()
+		if !l.since.IsZero() && !h.UpdatedAt.Before(l.since) {
+			l.until, l.since, l.unlinked = time.Time{}, time.Time{}, false
+		}
+		l.mu.Unlock()
+	case !now.Before(*h.PausedUntil):
+	case h.Reason != ReasonMisconfigured:
+		l.setPause(*h.PausedUntil)
+	case !links || !l.linked():
+		l.misconfigured(now, *h.PausedUntil, true)
 	}
 }
 
@@ -148,7 +206,7 @@ func (l *lane) throttle(now time.Time, said, base time.Duration) time.Time {
 		rest = min(base<<min(max(l.throttled-1, 0), 10), time.Minute)
 	}
 	if until := now.Add(rest); until.After(l.until) {
-		l.until = until
+		l.until, l.unlinked, l.since = until, false, time.Time{}
 	}
 	return l.until
 }
@@ -171,23 +229,35 @@ func (l *lane) failed(now time.Time, most int, base time.Duration) (until time.T
 	}
 	l.failures = 0
 	l.broken++
-	l.until = now.Add(min(base<<min(l.broken-1, 10), time.Minute))
+	l.until, l.unlinked, l.since = now.Add(min(base<<min(l.broken-1, 10), time.Minute)), false, time.Time{}
 	return l.until, true
 }
 
 // readHealth learns what other processes found out about the carriers.
 func (d *Dispatcher) readHealth(ctx context.Context) error {
+	now := d.cfg.Now()
+	for _, l := range d.lanes {
+		l.mu.Lock()
+		mended := l.mended
+		l.mended = false
+		l.mu.Unlock()
+		if mended {
+			d.cfg.Log.InfoContext(ctx, "carrier runs again: it is connected", "carrier", l.carrier.Name())
+			if err := Unpause(ctx, d.cfg.DB, l.carrier.Name(), now); err != nil {
+				return err
+			}
+		}
+	}
 	err := d.statements.query(ctx, func(rows *sqlx.Rows) error {
-		var carrier string
-		var until time.Time
-		if err := rows.Scan(&carrier, &until); err != nil {
+		var h CarrierHealth
+		if err := rows.StructScan(&h); err != nil {
 			return err
 		}
-		if l := d.laneNamed(carrier); l != nil {
-			l.setPause(until)
+		if l := d.laneNamed(h.Carrier); l != nil {
+			l.heard(h, now)
 		}
 		return nil
-	}, `SELECT carrier, paused_until FROM carrier_health WHERE paused_until > $1`, d.cfg.Now())
+	}, `SELECT carrier, paused_until, reason, updated_at FROM carrier_health`)
 	if err != nil {
 		return fmt.Errorf("read the carriers' health: %w", err)
 	}
@@ -196,7 +266,7 @@ func (d *Dispatcher) readHealth(ctx context.Context) error {
 
 // pauseCarrier makes the lane rest, in this process at once and in all others with their
 // next claim.
-func (d *Dispatcher) pauseCarrier(ctx context.Context, l *lane, p pause, said time.Duration, cause error) {
+func (d *Dispatcher) pauseCarrier(ctx context.Context, l *lane, p pause, said time.Duration, refused bool, cause error) {
 	now := d.cfg.Now()
 	was := l.paused(now)
 	var until time.Time
@@ -204,7 +274,7 @@ func (d *Dispatcher) pauseCarrier(ctx context.Context, l *lane, p pause, said ti
 	switch p {
 	case pauseMisconfigured:
 		reason, until = ReasonMisconfigured, now.Add(d.cfg.MisconfiguredPause)
-		l.setPause(until)
+		l.misconfigured(now, until, refused)
 	case pauseFailing:
 		var opened bool
 		if until, opened = l.failed(now, d.cfg.BreakAfter, d.cfg.BreakPause); !opened {
@@ -267,10 +337,11 @@ func Health(ctx context.Context, db *sqlx.DB) ([]CarrierHealth, error) {
 	return out, nil
 }
 
-// Unpause ends a carrier's pause, once the operator has put its configuration right. It
-// needs the owner's pool. Processes that run keep their own pause until it is over.
+// Unpause ends the pause of a carrier that refused our configuration, once it doesn't any
+// more. It needs the owner's pool. Processes that run hear of it with their next claim.
 func Unpause(ctx context.Context, db *sqlx.DB, carrier string, now time.Time) error {
-	if _, err := db.ExecContext(ctx, `UPDATE carrier_health SET paused_until = NULL, reason = '', updated_at = $2 WHERE carrier = $1`, carrier, now); err != nil {
+	if _, err := db.ExecContext(ctx, `UPDATE carrier_health SET paused_until = NULL, reason = '', updated_at = $2
+		WHERE carrier = $1 AND reason = 'misconfigured'`, carrier, now); err != nil {
 		return fmt.Errorf("unpause %s: %w", carrier, err)
 	}
 	return nil

@@ -28,6 +28,7 @@ type outcome struct {
 	void    []string // carrier ids of segments of a message that wasn't taken whole
 	retryAt time.Time
 	counted bool // a submission was made, so it counts as an attempt
+	refused bool // the gateway refused to be connected
 	at      time.Time
 	err     error // for the log; carries no number and no text
 }
@@ -65,7 +66,7 @@ func judge(it *item, s Submission, err error, now time.Time) (o outcome, p pause
 	}
 	var se *SendError
 	if errors.As(err, &se) {
-		o.code, o.void, after = se.Code, se.Partial.IDs, se.After
+		o.code, o.void, o.refused, after = se.Code, se.Partial.IDs, se.Refused, se.After
 	}
 	final := func(s Status, r Reason) { o.verdict, o.status, o.reason = vFinal, s, r }
 	switch {

@@ -295,7 +295,7 @@ func (d *Dispatcher) failover(o outcome, b *batch, now time.Time) (*lane, outcom
 		return to, o
 	}
 	if o.reason == ReasonMisconfigured {
-		if until := b.lane.pausedUntil(); wake.IsZero() || until.Before(wake) {
+		if until := b.lane.pausedUntil(now); wake.IsZero() || until.Before(wake) {
 			wake = until
 		}
 	} else if wake.IsZero() {

@@ -83,7 +83,7 @@ func (d *Dispatcher) destinationOf(number string) *destination {
 func open(lanes []*lane, now time.Time) (*lane, time.Time) {
 	var wake time.Time
 	for _, l := range lanes {
-		until := l.pausedUntil()
+		until := l.pausedUntil(now)
 		if !now.Before(until) {
 			return l, time.Time{}
 		}

@@ -212,7 +212,7 @@ func (d *Dispatcher) submit(ctx context.Context, b *batch, it *item) (o outcome,
 	if ctx.Err() != nil || it.claim.lost.Load() || !now.Before(time.Unix(0, it.claim.until.Load())) {
 		return later(ReasonInterrupted, now)
 	}
-	if until := b.lane.pausedUntil(); now.Before(until) {
+	if until := b.lane.pausedUntil(now); now.Before(until) {
 		if next, _ := open(d.destinationOf(it.Recipient).lanes, now); next != nil {
 			until = now // another carrier can have it
 		}
@@ -237,7 +237,7 @@ func (d *Dispatcher) submit(ctx context.Context, b *batch, it *item) (o outcome,
 		d.cfg.Flights.took(b.carrier(), o.ids)
 		b.lane.accepted()
 	case p != noPause:
-		d.pauseCarrier(ctx, b.lane, p, after, err)
+		d.pauseCarrier(ctx, b.lane, p, after, o.refused, err)
 	}
 	return o, took
 }
@@ -259,7 +259,7 @@ func (d *Dispatcher) react(l *lane, o *outcome) {
 		return
 	}
 	if o.reason == ReasonThrottled {
-		o.retryAt = l.pausedUntil()
+		o.retryAt = l.pausedUntil(o.at)
 		if next, _ := open(d.destinationOf(o.it.Recipient).lanes, o.at); next != nil || o.retryAt.Before(o.at) {
 			o.retryAt = o.at // another carrier can have it
 		}
@@ -268,5 +268,8 @@ func (d *Dispatcher) react(l *lane, o *outcome) {
 	}
 	if !o.retryAt.Before(o.it.Expires) {
 		o.verdict, o.status, o.reason = vFinal, NetworkError, ReasonExhausted
+		if o.refused { // it was never connected
+			o.status = RouteNotAvailable
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -284,6 +285,14 @@ func (c *carrier) times(ref notify.MessageRef) (n int) {
 	}
 	return n
 }
+
+// linked is a carrier whose connections stand, or not.
+type linked struct {
+	*carrier
+	bound atomic.Int64
+}
+
+func (c *linked) Bound() int { return int(c.bound.Load()) }
 
 func refused(kind error) error { return &notify.SendError{Kind: kind, Code: "E1"} }
 

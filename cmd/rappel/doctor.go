@@ -318,6 +318,11 @@ func (c doctorCmd) checkCarriers(ctx context.Context, f *findings, db *sqlx.DB) 
 		switch {
 		case err == nil:
 			f.ok("carrier %s accepts our configuration", carrier.Name())
+			if !without { // those that rest since it didn't needn't any more
+				if err := notify.Unpause(ctx, db, carrier.Name(), a.now()); err != nil {
+					f.bad("carrier "+carrier.Name()+" could not be told to go on: "+err.Error(), "look at the database's log")
+				}
+			}
 			c.checkReceives(f, carrier)
 		case errors.Is(err, notify.ErrMisconfigured):
 			f.bad("carrier "+carrier.Name()+" refuses our configuration: "+err.Error(), "correct user and password, token or key in RAPPEL_CARRIERS; ask the carrier whether the account is open, has credits, and admits this machine's address")

@@ -35,6 +35,7 @@ var (
 	_ notify.Carrier   = (*Carrier)(nil)
 	_ notify.Session   = (*Carrier)(nil)
 	_ notify.Limited   = (*Carrier)(nil)
+	_ notify.Linked    = (*Carrier)(nil)
 	_ notify.Segmented = (*Carrier)(nil)
 	_ notify.Checker   = (*Carrier)(nil)
 )
@@ -78,7 +79,7 @@ func (c *Carrier) Name() string { return c.cfg.Name }
 // Window implements notify.Carrier: the slots of all binds.
 func (c *Carrier) Window() int { return c.cfg.Window * c.cfg.Binds }
 
-// Bound returns how many binds stand now.
+// Bound implements notify.Linked: how many binds stand now.
 func (c *Carrier) Bound() int { return c.pool.bound() }
 
 // IDPerSegment implements notify.Segmented.
@@ -137,6 +138,7 @@ func (c *Carrier) keep(ctx context.Context, in notify.Inbox, i int) {
 			log.ErrorContext(ctx, "not bound, and won't be before somebody acts", slog.Any("error", err))
 			c.pool.refuse(err)
 		} else {
+			c.pool.failed(err)
 			log.WarnContext(ctx, "not bound", slog.Any("error", err))
 		}
 		fired, stop := c.wait(WaitReconnect, c.backoff(attempt))

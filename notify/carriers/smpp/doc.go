@@ -113,6 +113,10 @@
 //     receipt with status SENT: evidence for a message of unknown fate.
 //   - 0x01, 0x43, 0x61, 0x62 and their like say that we built a PDU wrongly. They are logged
 //     as errors, with the message's ids, for somebody who can change this program.
+//   - A bind refused with 0x05 or 0x0D is tried again like a lost connection: it is what
+//     gateways say that are being started, or still believe an old session alive. Only a
+//     message that never got past it has no route. A wrong password, user or system type is
+//     for the operator to mend; the first bind that succeeds ends the carrier's rest.
 //   - A certificate that can't be trusted is the operator's to mend, like a wrong
 //     password: messages wait, and the log says in words what to do. There is no way to
 //     turn the check off; ca trusts whichever authority the gateway has.

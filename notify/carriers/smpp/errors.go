@@ -49,13 +49,24 @@ func (e *bindError) Is(target error) bool {
 }
 
 // lasting reports whether only a person can change it. Others pass: too many
-// binds, or a session of ours the gateway still believes alive.
+// binds, a session of ours the gateway still believes alive, or a gateway that is being
+// started, which many tell by "bind failed".
 func (e *bindError) lasting() bool {
 	switch data.CommandStatusType(e.status) {
-	case data.ESME_RALYBND, data.ESME_RSYSERR, data.ESME_RMSGQFUL, data.ESME_RTHROTTLED, data.ESME_RX_T_APPN, data.ESME_RUNKNOWNERR:
+	case data.ESME_RALYBND, data.ESME_RBINDFAIL, data.ESME_RSYSERR, data.ESME_RMSGQFUL, data.ESME_RTHROTTLED, data.ESME_RX_T_APPN, data.ESME_RUNKNOWNERR:
 		return false
 	}
 	return true
+}
+
+// noRoute reports whether a message that never got past it had no way: not so where the
+// gateway was just out of order or busy.
+func (e *bindError) noRoute() bool {
+	switch data.CommandStatusType(e.status) {
+	case data.ESME_RALYBND, data.ESME_RBINDFAIL:
+		return true
+	}
+	return e.lasting()
 }
 
 // code writes a command_status the way operators' tables do.

@@ -20,6 +20,7 @@ type pool struct {
 	waiters []chan grant
 	until   time.Time // the gateway wants it slower: no slots before
 	refused error     // why the last bind was refused for good, while no link is bound
+	trouble error     // why the last bind failed, for now or for good, while no link is bound
 	ended   bool      // Run has returned
 }
 
@@ -63,7 +64,7 @@ func (p *pool) acquire(ctx context.Context, patience func() (<-chan time.Time, f
 			return p.leave(w, ctx.Err())
 		case <-tired:
 			if p.bound() == 0 {
-				return p.leave(w, errNotBound)
+				return p.leave(w, p.lastTrouble())
 			}
 			// Bound meanwhile, only busy. But the link may go again.
 			stop()
@@ -92,7 +93,7 @@ func (p *pool) leave(w chan grant, why error) (*link, *notify.SendError) {
 	defer p.mu.Unlock()
 	if i := slices.Index(p.waiters, w); i >= 0 {
 		p.waiters = slices.Delete(p.waiters, i, i+1)
-		return nil, &notify.SendError{Kind: notify.ErrTemporary, Err: why}
+		return nil, temporary(why)
 	}
 	g := <-w
 	return g.link, g.failed
@@ -100,11 +101,20 @@ func (p *pool) leave(w chan grant, why error) (*link, *notify.SendError) {
 
 func unbound(refused error) *notify.SendError {
 	if refused == nil {
-		return &notify.SendError{Kind: notify.ErrTemporary, Err: errNotBound}
+		return temporary(errNotBound)
 	}
-	e := &notify.SendError{Kind: notify.ErrMisconfigured, Err: refused}
+	e := &notify.SendError{Kind: notify.ErrMisconfigured, Refused: true, Err: refused}
 	if b, ok := errors.AsType[*bindError](refused); ok {
 		e.Code = code(b.status)
+	}
+	return e
+}
+
+// temporary is the failure of what certainly hasn't left, and may later.
+func temporary(why error) *notify.SendError {
+	e := &notify.SendError{Kind: notify.ErrTemporary, Err: why}
+	if b, ok := errors.AsType[*bindError](why); ok {
+		e.Code, e.Refused = code(b.status), b.noRoute()
 	}
 	return e
 }
@@ -168,7 +178,7 @@ func (p *pool) release(l *link) {
 func (p *pool) add(l *link) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.refused = nil
+	p.refused, p.trouble = nil, nil
 	p.links = append(p.links, l)
 	p.serve()
 }
@@ -206,6 +216,25 @@ func (p *pool) refuse(err error) {
 	}
 	p.refused = err
 	p.dismiss(func() *notify.SendError { return unbound(err) })
+}
+
+// failed notes why a bind failed; those who wait go on waiting for the next.
+func (p *pool) failed(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.links) == 0 {
+		p.trouble = err
+	}
+}
+
+// lastTrouble is why no link is bound.
+func (p *pool) lastTrouble() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if b, ok := errors.AsType[*bindError](p.trouble); ok {
+		return b
+	}
+	return errNotBound
 }
 
 // dismiss sends away all who wait. mu is held.
