@@ -20,6 +20,7 @@ import (
 	"rappel/notify"
 	"rappel/notify/carriers/sandbox"
 	"rappel/notify/carriers/smsup"
+	"rappel/notify/carriers/twilio"
 	"rappel/notify/optout"
 )
 
@@ -342,6 +343,10 @@ func (c doctorCmd) checkReceives(f *findings, carrier notify.Carrier) {
 	if _, own := carrier.(*smsup.Carrier); own {
 		f.note(what+": no webhook of it would be believed", "add hook=SECRET to its URL in RAPPEL_CARRIERS (openssl rand -hex 16), and in SMSup's console make the webhooks DLR and MO to "+
 			c.BaseURL+"/hooks/"+carrier.Name()+"/SECRET, and STOP to the same with /stop behind")
+		return
+	}
+	if t, own := carrier.(*twilio.Carrier); own && !t.Proves() {
+		f.note(what+": nothing proves its webhooks", "add token=, the account's auth token, to its URL in RAPPEL_CARRIERS")
 		return
 	}
 	f.note(what+": it can't reach "+c.BaseURL, "set RAPPEL_BASE_URL to the public https URL")

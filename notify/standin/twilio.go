@@ -14,9 +14,10 @@ import (
 
 // TwilioConfig describes one account at Twilio.
 type TwilioConfig struct {
-	SID, Token string
-	Now        func() time.Time // nil means time.Now
-	Client     *http.Client     // for webhooks; nil means http.DefaultClient
+	SID, Token  string
+	Key, Secret string           // an API key; "" = there is none
+	Now         func() time.Time // nil means time.Now
+	Client      *http.Client     // for webhooks; nil means http.DefaultClient
 }
 
 // TwilioMessage is a message Twilio accepted.
@@ -56,7 +57,9 @@ func NewTwilio(cfg TwilioConfig) *Twilio {
 // ServeHTTP implements http.Handler.
 func (tw *Twilio) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	user, password, _ := r.BasicAuth()
-	if subtle.ConstantTimeCompare([]byte(user+":"+password), []byte(tw.cfg.SID+":"+tw.cfg.Token)) != 1 {
+	login := []byte(user + ":" + password)
+	key := tw.cfg.Key != "" && subtle.ConstantTimeCompare(login, []byte(tw.cfg.Key+":"+tw.cfg.Secret)) == 1
+	if !key && subtle.ConstantTimeCompare(login, []byte(tw.cfg.SID+":"+tw.cfg.Token)) != 1 {
 		twilioError(401, 20003, "Authenticate").write(w)
 		return
 	}

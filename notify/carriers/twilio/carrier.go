@@ -54,9 +54,12 @@ func (c *Carrier) Window() int { return c.cfg.Window }
 // Rate implements notify.Limited.
 func (c *Carrier) Rate() float64 { return c.cfg.Rate }
 
-// Receives reports whether Twilio can tell us of receipts; without a public base URL it
-// can't.
+// Receives reports whether Twilio can tell us of receipts; without a public base URL, or
+// without the auth token that proves them, it can't.
 func (c *Carrier) Receives() bool { return c.callback != "" }
+
+// Proves reports whether webhooks can be told from forgeries, which takes the auth token.
+func (c *Carrier) Proves() bool { return c.cfg.Token != "" }
 
 func (c *Carrier) url(path string) string {
 	return c.cfg.API + "/2010-04-01/Accounts/" + c.cfg.SID + path
@@ -66,7 +69,7 @@ func (c *Carrier) url(path string) string {
 func (c *Carrier) request(address string, form url.Values) carriers.Request {
 	r := carriers.Request{Method: http.MethodGet, URL: address, Header: http.Header{
 		"Accept":        {"application/json"},
-		"Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte(c.cfg.SID+":"+c.cfg.Token))},
+		"Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte(c.cfg.login()))},
 	}}
 	if form != nil {
 		r.Method, r.Body = http.MethodPost, []byte(form.Encode())

@@ -11,11 +11,15 @@
 //
 //	twilio://SID:TOKEN@api.twilio.com?messaging_service=MG…
 //
-// The credentials are the account's SID and auth token. The token also verifies
-// webhooks, which an API key could not do. Beside the parameters of every carrier over
+//	twilio://SK…:SECRET@api.twilio.com?account=AC…&token=TOKEN
+//
+// The credentials are the account's SID and auth token, or an API key, its secret, and the
+// account's SID beside them. Webhooks are verified by the auth token in either case: with a
+// key and without token= no receipts and no replies are taken. Beside the parameters of every carrier over
 // HTTP (see package carriers):
 //
-//	messaging_service=    sends from this service in place of the message's sender
+//	messaging_service=    sends from this service in place of the message's sender, which
+//	                      may not be in the service's pool
 //
 // In Twilio's console the number's "A message comes in" is set to
 // <base URL>/hooks/twilio, best with the fragment #rc=5&rp=all, which makes
@@ -32,9 +36,10 @@
 //     first, so it stops at the first message older than asked.
 //   - Twilio gives up on a webhook after 15 seconds of attempts, so an outage of
 //     ours loses receipts, never messages; those texts end as EXPIRED.
-//   - The signature is tried with and without the standard port and the fragment:
-//     Twilio's own libraries do the former, and on the latter its documentation is
-//     silent.
+//   - The signature is tried with and without the port and the fragment: Twilio's own
+//     libraries do the former, and on the latter its documentation is silent.
+//   - A message somebody canceled in Twilio's console is REJECTED with the code canceled.
+//     It had been accepted, and what was SENT is never NOT_SENT again.
 //   - The URL signed is the public one, base URL and the path Twilio called, whatever
 //     host a proxy in between asks us by.
 //   - Without a StatusCallback of ours none is asked for, nor towards Twilio

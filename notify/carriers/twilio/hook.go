@@ -69,7 +69,7 @@ func (c *Carrier) parseHook(body []byte) (carriers.News, error) {
 		switch {
 		case code != 0:
 			r.Code = strconv.Itoa(code)
-		case !known, s == notify.NotDelivered:
+		case !known, s == notify.NotDelivered, status == "canceled":
 			r.Code = status
 		}
 		return carriers.News{Receipt: r}, nil
@@ -91,7 +91,7 @@ func rawDate(s string) time.Time {
 // signed checks Twilio's signature in constant time.
 func (c *Carrier) signed(publicURL string, form url.Values, signature string) bool {
 	given, err := base64.StdEncoding.DecodeString(signature)
-	if err != nil {
+	if err != nil || c.cfg.Token == "" {
 		return false
 	}
 	ok := false
@@ -131,8 +131,8 @@ func variants(address string) []string {
 		u.Host += ":" + standard
 	case standard:
 		u.Host = strings.TrimSuffix(u.Host, ":"+standard)
-	default:
-		return out
+	default: // Twilio signs without the port it was told, its libraries allow for either
+		u.Host = strings.TrimSuffix(u.Host, ":"+u.Port())
 	}
 	return append(out, u.String(), u.String()+overrides)
 }

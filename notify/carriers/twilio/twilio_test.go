@@ -221,7 +221,7 @@ func TestSign_published(t *testing.T) {
 			t.Errorf("got %s, want %s", got, want)
 		}
 		c := &Carrier{cfg: Config{Token: "12345"}}
-		for _, seen := range []string{address, "https://mycompany.com:443/myapp.php?foo=1&bar=2"} {
+		for _, seen := range []string{address, "https://mycompany.com:443/myapp.php?foo=1&bar=2", "https://mycompany.com:8443/myapp.php?foo=1&bar=2"} {
 			if !c.signed(seen, form, want) {
 				t.Errorf("%s: refused", seen)
 			}
@@ -229,6 +229,9 @@ func TestSign_published(t *testing.T) {
 		form.Set("Digits", "1235")
 		if c.signed(address, form, want) {
 			t.Error("a changed field passed")
+		}
+		if (&Carrier{}).signed(address, form, base64.StdEncoding.EncodeToString(sign("", address, form))) {
+			t.Error("signed with no token at all")
 		}
 	}
 }
@@ -391,6 +394,38 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// An API key sends; what is proved by the auth token needs that beside it.
+func TestAPIKey(t *testing.T) {
+	gateway := standin.NewTwilio(standin.TwilioConfig{SID: sid, Token: token, Key: "SK1", Secret: "k3y"})
+	api := notifytest.Serve(t, gateway)
+	t.Cleanup(func() { gateway.Release() })
+	for query, receives := range map[string]bool{"account=" + sid: false, "account=" + sid + "&token=" + token: true} {
+		u, err := url.Parse("twilio://SK1:k3y@" + strings.TrimPrefix(api.URL, "http://") + "?" + query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg, err := ParseURL(u)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg.StatusCallback = "http://127.0.0.1:1/hooks/twilio"
+		c, err := New(cfg, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Check(t.Context()); err != nil {
+			t.Errorf("%s: check: %v", query, err)
+		}
+		if _, err := c.Send(t.Context(), notify.Message{Recipient: "+41791234567", Sender: "Praxis", Body: "Bis morgen."}); err != nil {
+			t.Errorf("%s: %v", query, err)
+		}
+		sent := gateway.Messages()
+		if c.Receives() != receives || (sent[len(sent)-1].Callback != "") != receives {
+			t.Errorf("%s: receives %t, want %t", query, c.Receives(), receives)
+		}
+	}
+}
+
 func TestConfig_callback(t *testing.T) {
 	const real, loopback = "https://api.twilio.com", "http://127.0.0.1:9"
 	for _, tt := range []struct{ api, ours, want string }{
@@ -401,7 +436,7 @@ func TestConfig_callback(t *testing.T) {
 		{real, "", ""},
 		{real, "/hooks/twilio", ""},
 	} {
-		if got := (Config{Settings: settings(tt.api), StatusCallback: tt.ours}).callback(); got != tt.want {
+		if got := (Config{Settings: settings(tt.api), Token: token, StatusCallback: tt.ours}).callback(); got != tt.want {
 			t.Errorf("%s, %s: got %q, want %q", tt.api, tt.ours, got, tt.want)
 		}
 	}
@@ -412,6 +447,11 @@ func TestParseURL(t *testing.T) {
 		{"twilio://AC1:t@api.twilio.com", "https://api.twilio.com", ""},
 		{"twilio://AC1:t@127.0.0.1:8081", "http://127.0.0.1:8081", ""},
 		{"twilio://AC1:t@gateway.lan?scheme=http&window=3&rate=5&timeout=2s&name=us", "http://gateway.lan", ""},
+		{"twilio://SK1:s@api.twilio.com?account=AC1", "https://api.twilio.com", ""},
+		{"twilio://SK1:s@api.twilio.com?account=AC1&token=t", "https://api.twilio.com", ""},
+		{"twilio://SK1:s@api.twilio.com", "", "account"},
+		{"twilio://SK1@api.twilio.com?account=AC1", "", "secret"},
+		{"twilio://AC1:t@api.twilio.com?account=AC2", "", "no such parameter"},
 		{"twilio://AC1@api.twilio.com", "", "token"},
 		{"twilio://:t@api.twilio.com", "", "SID"},
 		{"twilio://AC1:tok3n@api.twilio.com?windows=3", "", "no such parameter"},
