@@ -50,7 +50,8 @@ type entry struct {
 	rappen   int64
 	debit    bool
 	reversal bool
-	payments int // told without details
+	returned bool // says its details' RtrInf
+	payments int  // told without details
 	details  []tx
 }
 
@@ -77,7 +78,11 @@ func file(kind camt.Kind, id string, entries ...entry) bank.File {
 			if d.ref != "" {
 				fmt.Fprintf(&b, `<Strd><CdtrRefInf><Ref>%s</Ref></CdtrRefInf></Strd>`, d.ref)
 			}
-			fmt.Fprintf(&b, `<Ustrd>%s</Ustrd></RmtInf></TxDtls>`, d.text)
+			fmt.Fprintf(&b, `<Ustrd>%s</Ustrd></RmtInf>`, d.text)
+			if e.returned {
+				b.WriteString(`<RtrInf><Rsn><Cd>AC04</Cd></Rsn></RtrInf>`)
+			}
+			b.WriteString(`</TxDtls>`)
 		}
 		b.WriteString(`</NtryDtls></Ntry>`)
 	}
@@ -527,6 +532,49 @@ func TestImport_sameNameOtherPurpose(t *testing.T) {
 	if len(all) != 1 || all[0].Why != bank.WhyAlike || all[0].Reference != b {
 		t.Errorf("in suspense %+v", all)
 	}
+}
+
+// Money that goes back without the mark of a reversal isn't lost from sight: under a
+// reference of ours, or as a return, it waits for somebody. What else is paid out doesn't.
+func TestImport_returned(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	_, a := w.Invoice(1, 3000)
+	w.take(file(camt.Statement, "s", entry{bankRef: "X", rappen: 3243, details: []tx{{ref: a, rappen: 3243}}}), bank.Result{Kind: "053", Bookings: 1, Matched: 1})
+	back := []entry{{bankRef: "1", rappen: 3243, debit: true, details: []tx{{ref: a, rappen: 3243}}}, {bankRef: "2", rappen: 500, debit: true, returned: true, details: []tx{{text: "?", rappen: 500}}},
+		{bankRef: "3", rappen: 600, debit: true, details: []tx{{ref: "210000000003139471430009017", rappen: 600}}},
+		{bankRef: "4", rappen: 700, debit: true, payments: 2, details: []tx{{text: "salary", rappen: 100}, {ref: a, rappen: 600}}}}
+	w.take(file(camt.Statement, "b", back...), bank.Result{Kind: "053", Bookings: 4, Suspense: 3, Debits: 1})
+	w.take(file(camt.Notification, "c", back...), bank.Result{Kind: "054", Bookings: 4, Known: 3, Debits: 1})
+	all, err := bank.Suspense(context.Background(), w.DB, bank.Page{Limit: 10})
+	w.OK(err)
+	var got []string
+	for _, e := range all {
+		got = append(got, fmt.Sprint(e.Why, " ", e.Rappen, " ", e.Incoming))
+	}
+	if diff := cmp.Diff([]string{"returned 3243 false", "returned 500 false", "returned 600 false"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A collective booking taken back without details undoes all of its payments.
+func TestImport_batchTakenBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	one, a := w.Invoice(1, 3000)
+	two, b := w.Invoice(2, 3000)
+	w.take(file(camt.Notification, "n", entry{bankRef: "X", rappen: 6986, details: []tx{{ref: a, bankRef: "t1", rappen: 3243}, {ref: b, bankRef: "t2", rappen: 3243}, {text: "?", bankRef: "t3", rappen: 500}}}),
+		bank.Result{Kind: "054", Bookings: 1, Matched: 2, Suspense: 1})
+	back := entry{bankRef: "X", rappen: 6986, debit: true, reversal: true, payments: 3}
+	w.take(file(camt.Statement, "s", back), bank.Result{Kind: "053", Bookings: 1, Undone: 3})
+	w.take(file(camt.Notification, "m", back), bank.Result{Kind: "054", Bookings: 1, Known: 3})
+	back.details = []tx{{ref: a, bankRef: "r1", rappen: 3243}, {ref: b, bankRef: "r2", rappen: 3243}, {text: "?", bankRef: "r3", rappen: 500}}
+	w.take(file(camt.Notification, "o", back), bank.Result{Kind: "054", Bookings: 1, Known: 3})
+	if w.Open(1, one) != 3243 || w.Open(2, two) != 3243 {
+		t.Errorf("open %d and %d", w.Open(1, one), w.Open(2, two))
+	}
+	// One nobody knows is told to somebody.
+	w.take(file(camt.Statement, "u", entry{bankRef: "Y", rappen: 900, debit: true, reversal: true, payments: 2}), bank.Result{Kind: "053", Bookings: 1, Suspense: 1})
 }
 
 // Money whose details make no sense waits as a whole, with the reason, until a file brings

@@ -42,6 +42,9 @@
 //     stays, and the details count no more.
 //   - What the bank takes back undoes the payment with the same reference and amount, the
 //     latest first. If that was in suspense, both are dismissed.
+//     A collective booking that is taken back as a whole is taken back payment by payment.
+//   - Money that goes under one of our references, or that the bank calls returned, without
+//     being marked as a reversal, waits in suspense: what it undoes is for people to say.
 //   - What the books refuse, such as taking back money that was refunded meanwhile, goes to
 //     suspense with the refusal, and the import goes on. A database that is out of reach
 //     breaks it off instead: that passes.

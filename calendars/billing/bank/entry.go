@@ -67,6 +67,7 @@ const (
 	WhyWhole            = "whole"             // a sum of several, without its parts
 	WhyUnclear          = "unclear"           // its parts don't add up to it; Reason says how
 	WhyDebitUndone      = "debit_undone"      // the bank gives back what it had taken
+	WhyReturned         = "returned"          // money that went, under a reference of ours or as a return
 	WhyNoPayment        = "no_payment"        // the bank takes back what never came
 	WhyAlike            = "alike"             // more than its booking holds: perhaps another that looks the same
 	WhyRefused          = "refused"           // the books don't take it; Reason says why

@@ -109,8 +109,21 @@ func (m *Importer) booking(ctx context.Context, b camt.Booking, told *telling, r
 	entries := b.Details
 	switch {
 	case !b.Credit && !b.Reversal:
-		r.Debits++
-		entries = nil
+		back, err := m.comesBack(ctx, b)
+		if err != nil {
+			return err
+		}
+		if entries = back; len(entries) == 0 {
+			r.Debits++
+		}
+	case len(entries) == 0 && b.Reversal && !b.Credit:
+		parts, err := m.reversed(ctx, b)
+		if err != nil {
+			return err
+		}
+		if entries = parts; len(entries) == 0 {
+			entries = []camt.Detail{{Key: wholeKey(b), Rappen: b.Rappen}}
+		}
 	case len(entries) == 0 && (b.Payments <= 1 || b.Unclear != ""):
 		entries = []camt.Detail{{Key: wholeKey(b), Rappen: b.Rappen}}
 	case len(entries) == 0:
@@ -242,7 +255,12 @@ func (m *Importer) entry(ctx context.Context, tx *sqlx.Tx, b camt.Booking, d cam
 	if err := m.count(ctx, tx, b, counted+d.Rappen); err != nil {
 		return 0, err
 	}
-	if !b.Credit {
+	switch {
+	case !b.Credit && !b.Reversal:
+		e.State, e.Why, e.Reason = "suspense", WhyReturned, b.Unclear
+		_, err := e.insert(ctx, tx)
+		return suspended, err
+	case !b.Credit:
 		return m.takenBack(ctx, tx, b, e)
 	}
 	return m.came(ctx, tx, b, e)
@@ -335,7 +353,7 @@ func (m *Importer) takenBack(ctx context.Context, tx *sqlx.Tx, b camt.Booking, e
 		WHERE o.iban = $1 AND o.incoming AND o.rappen = $2 AND o.state IN ('matched', 'assigned', 'suspense')
 		AND ($3 <> '' AND o.reference = $3 OR $4 <> '' AND k.bank_ref = $4)
 		AND NOT EXISTS (SELECT 1 FROM bank_entries r WHERE r.reverses = o.id)
-		ORDER BY o.booked_on DESC, o.id DESC LIMIT 1 FOR UPDATE OF o`, e.IBAN, e.Rappen, e.Reference, b.Ref)
+		ORDER BY $3 <> '' AND o.reference = $3 AND $4 <> '' AND k.bank_ref = $4 DESC, o.booked_on DESC, o.id DESC LIMIT 1 FOR UPDATE OF o`, e.IBAN, e.Rappen, e.Reference, b.Ref)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		e.State, e.Why = "suspense", WhyNoPayment

@@ -151,7 +151,9 @@ func TestParse_odd(t *testing.T) {
 	}{
 		"nothing":              {fmt.Sprintf(entry, "0.00", "CRDT", "odd", ""), 0, nil},
 		"nothing, with a part": {fmt.Sprintf(entry, "0", "DBIT", "odd", detail("CHF", "0.00", "")), 0, nil},
-		"dollars paid":         {fmt.Sprintf(entry, "9.50", "DBIT", "odd", detail("USD", "10.00", "")), 0, &Booking{Rappen: 950}},
+		"dollars paid":         {fmt.Sprintf(entry, "9.50", "DBIT", "odd", detail("USD", "10.00", "")+detail("USD", "1.00", "")), 0, &Booking{Rappen: 950}},
+		"dollars come back":    {fmt.Sprintf(entry, "9.50", "DBIT", "odd", detail("USD", "10.00", "<RtrInf><Rsn><Cd>AC04</Cd></Rsn></RtrInf>")+detail("USD", "1.00", "")), 0, &Booking{Rappen: 950, Unclear: "one of its details has no amount in CHF (Amt)"}},
+		"one comes back":       {fmt.Sprintf(entry, "9.50", "DBIT", "odd", detail("CHF", "9.50", "<RtrInf/>")), 0, &Booking{Rappen: 950, Details: []Detail{{Rappen: 950, Reference: "RF18539007547034", Returned: true}}}},
 		"parts without amount": {fmt.Sprintf(entry, "9.50", "DBIT", "odd", `<TxDtls/><TxDtls/>`), 0, &Booking{Rappen: 950}},
 		"euro came":            {fmt.Sprintf(entry, "9.50", "CRDT", "odd", detail("EUR", "10.00", "")), 0, &Booking{Rappen: 950, Credit: true, Details: []Detail{{Rappen: 950, Reference: "RF18539007547034"}}}},
 		"euro, CHF inside":     {fmt.Sprintf(entry, "9.50", "CRDT", "odd", detail("EUR", "10.00", `<AmtDtls><TxAmt><Amt Ccy="CHF">9.40</Amt></TxAmt></AmtDtls>`)), 0, &Booking{Rappen: 950, Credit: true, Details: []Detail{{Rappen: 940, Reference: "RF18539007547034"}}}},

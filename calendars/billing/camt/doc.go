@@ -21,7 +21,7 @@
 //     (another currency or direction, more than the booking), it is told as a whole with
 //     the reason. The only payment of a booking is what arrived, whatever its detail says
 //     was sent: banks exchange it, or keep their charges. Details of what was paid out
-//     aren't read.
+//     may be anything, unless the bank says that a payment comes back (RtrInf).
 //   - Only CHF: other accounts' bookings in the file are left out and counted; a file that
 //     has no others is the wrong one. Bookings of 0.00 are remarks and left out.
 //   - Bookings that aren't final (PDNG, INFO) are left out: they come again as BOOK.

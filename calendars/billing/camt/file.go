@@ -54,4 +54,5 @@ type Detail struct {
 	Name      string // who paid
 	IBAN      string // paid from
 	Text      string // what they wrote
+	Returned  bool   // the bank says that a payment comes back (RtrInf)
 }

@@ -24,11 +24,11 @@ func (k keys) set(b *Booking, entryRef string) {
 	if id == "" {
 		// Not of the details: camt.053 may come without those that camt.054 has.
 		id = "~" + digest(b.BookedOn, entryRef)
-		alike := b.IBAN + b.keyUnder(id)
+		alike := b.IBAN + b.KeyUnder(id)
 		k.alike[alike]++
 		id += "~" + strconv.Itoa(k.alike[alike])
 	}
-	b.Key = b.keyUnder(id)
+	b.Key = b.KeyUnder(id)
 	within := b.IBAN + " " + b.Key + " "
 	b.Again = k.bookings[within]
 	k.bookings[within]++
@@ -49,7 +49,8 @@ func (k keys) set(b *Booking, entryRef string) {
 	}
 }
 
-func (b Booking) keyUnder(id string) string {
+// KeyUnder is the key b has under the bank's reference id.
+func (b Booking) KeyUnder(id string) string {
 	direction := "D"
 	if b.Credit {
 		direction = "C"
@@ -70,7 +71,7 @@ func (b Booking) Elsewhere(d Detail) (details, bookings []string) {
 		details = append(details, d.Key)
 		alone := b
 		alone.Rappen = d.Rappen
-		bookings = append(bookings, alone.keyUnder(d.Ref))
+		bookings = append(bookings, alone.KeyUnder(d.Ref))
 	}
 	if b.Ref != "" && d.Rappen == b.Rappen {
 		details = append(details, d.keyUnder(b.Ref))

@@ -229,10 +229,10 @@ func (e entry) booking(n int, account string) (b Booking, final bool, err error)
 			b.Payments += count
 		}
 	}
-	if !b.Credit && !b.Reversal && b.Rappen > 0 {
-		return b, true, nil // what was paid, and in which currency, is no matter here
-	}
 	b.Details, b.Unclear = e.details(b)
+	if !b.Credit && !b.Reversal && b.Unclear != "" && !e.returned() {
+		b.Unclear = "" // what was paid out, and in which currency, is no matter here
+	}
 	return b, true, nil
 }
 
@@ -262,6 +262,18 @@ func (e entry) details(b Booking) (all []Detail, unclear string) {
 // single reports whether the entry tells exactly one payment.
 func (e entry) single() bool { return len(e.Parts) == 1 && len(e.Parts[0].Transactions) == 1 }
 
+// returned reports whether the bank says of any payment in it that it comes back.
+func (e entry) returned() bool {
+	for _, part := range e.Parts {
+		for _, t := range part.Transactions {
+			if len(t.Returned) > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // foreign reports whether the entry is of an account in another currency.
 func (e entry) foreign() bool {
 	c := trim(e.Amount.Currency)
@@ -286,7 +298,7 @@ func (t transaction) rappen(b Booking) (n int64, why string) {
 }
 
 func (t transaction) detail() Detail {
-	d := Detail{Ref: meaningful(t.BankRef), EndToEnd: meaningful(t.EndToEnd), IBAN: strings.Join(strings.Fields(t.DebtorIBAN), "")}
+	d := Detail{Ref: meaningful(t.BankRef), EndToEnd: meaningful(t.EndToEnd), IBAN: strings.Join(strings.Fields(t.DebtorIBAN), ""), Returned: len(t.Returned) > 0}
 	for _, name := range []string{t.Ultimate, t.UltiNew, t.DebtorNew, t.Debtor} {
 		if d.Name = trim(name); d.Name != "" {
 			break

@@ -48,17 +48,18 @@ type details struct {
 }
 
 type transaction struct {
-	BankRef    string   `xml:"Refs>AcctSvcrRef"`
-	EndToEnd   string   `xml:"Refs>EndToEndId"`
-	Amount     amount   `xml:"Amt"`               // from version 04 on
-	TxAmount   amount   `xml:"AmtDtls>TxAmt>Amt"` // before
-	Direction  string   `xml:"CdtDbtInd"`
-	Debtor     string   `xml:"RltdPties>Dbtr>Nm"`
-	DebtorNew  string   `xml:"RltdPties>Dbtr>Pty>Nm"` // from version 08 on
-	Ultimate   string   `xml:"RltdPties>UltmtDbtr>Nm"`
-	UltiNew    string   `xml:"RltdPties>UltmtDbtr>Pty>Nm"`
-	DebtorIBAN string   `xml:"RltdPties>DbtrAcct>Id>IBAN"`
-	Texts      []string `xml:"RmtInf>Ustrd"`
+	BankRef    string     `xml:"Refs>AcctSvcrRef"`
+	EndToEnd   string     `xml:"Refs>EndToEndId"`
+	Amount     amount     `xml:"Amt"`               // from version 04 on
+	TxAmount   amount     `xml:"AmtDtls>TxAmt>Amt"` // before
+	Direction  string     `xml:"CdtDbtInd"`
+	Debtor     string     `xml:"RltdPties>Dbtr>Nm"`
+	DebtorNew  string     `xml:"RltdPties>Dbtr>Pty>Nm"` // from version 08 on
+	Ultimate   string     `xml:"RltdPties>UltmtDbtr>Nm"`
+	UltiNew    string     `xml:"RltdPties>UltmtDbtr>Pty>Nm"`
+	DebtorIBAN string     `xml:"RltdPties>DbtrAcct>Id>IBAN"`
+	Texts      []string   `xml:"RmtInf>Ustrd"`
+	Returned   []struct{} `xml:"RtrInf"`
 	Structured []struct {
 		Reference string   `xml:"CdtrRefInf>Ref"`
 		Texts     []string `xml:"AddtlRmtInf"`
