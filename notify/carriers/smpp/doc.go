@@ -90,6 +90,8 @@
 //   - An answer that doesn't come while nothing at all does may mean that the connection
 //     is half open. Its slots are withheld then and enquire_link sent at once: else it
 //     would swallow a window of messages for each timeout until somebody noticed.
+//   - An enquire_link that isn't answered in time ends a link only if nothing else came
+//     either: some gateways answer late while they bring receipts, or not at all.
 //   - A deliver_sm is acknowledged when the Inbox has it, else refused with
 //     ESME_RX_T_APPN so that the gateway brings it again. One we can't read is
 //     refused for good and logged; it would only come back. A thousand may wait for the

@@ -31,7 +31,7 @@ func (l *link) watch(log *slog.Logger) {
 }
 
 // enquire keeps the connection from being taken for dead, by either side, and ends it
-// when it is.
+// when nothing at all comes in the time for an answer.
 func (l *link) enquire() {
 	for {
 		fired, stop := l.c.wait(WaitEnquire, l.c.cfg.Enquire)
@@ -49,13 +49,18 @@ func (l *link) enquire() {
 		l.enquiry, l.echoed = l.window.number(), echoed
 		p.SetSequenceNumber(l.enquiry)
 		l.mu.Unlock()
+		heard := l.heard.Load()
 		l.send(marshal(p), nil)
 		fired, stop = l.c.wait(WaitPeer, l.c.cfg.Timeout)
 		select {
 		case <-echoed:
 			l.c.pool.resume(l)
 		case <-fired:
-			l.fail(errDeaf)
+			if l.heard.Load() == heard {
+				l.fail(errDeaf)
+				break
+			}
+			l.c.pool.resume(l) // whoever says anything lives, however late the answer is
 		case <-l.closed:
 		}
 		stop()

@@ -282,6 +282,35 @@ func TestPeer_enquireNacked(t *testing.T) {
 	}
 }
 
+// A gateway that is slow to answer enquire_link, or never does, lives while it says
+// anything else.
+func TestPeer_enquireUnansweredButHeard(t *testing.T) {
+	t.Parallel()
+	in := notifytest.NewInbox()
+	p := withPeer(t, in, "", "smsc\x00")
+	for i := range 3 {
+		p.clock.fire(t, WaitEnquire, 1)
+		if h, _ := p.read(t); h.id != data.ENQUIRE_LINK {
+			t.Fatalf("got %+v", h)
+		}
+		p.write(t, data.DELIVER_SM, 0, int32(i+1), deliverSM(4, 0, "id:1 stat:DELIVRD", ""))
+		if h, _ := p.read(t); h.id != data.DELIVER_SM_RESP {
+			t.Fatalf("got %+v", h)
+		}
+		p.clock.fire(t, WaitPeer, 1)
+	}
+	p.clock.await(t, WaitEnquire, 1)
+	if p.carrier.Bound() != 1 {
+		t.Fatal("the link is gone")
+	}
+	p.clock.fire(t, WaitEnquire, 1)
+	if h, _ := p.read(t); h.id != data.ENQUIRE_LINK {
+		t.Fatalf("got %+v", h)
+	}
+	p.clock.fire(t, WaitPeer, 1)
+	p.ended(t)
+}
+
 // A gateway that says it speaks 3.3 has no optional parameters: the parts say by UDH that
 // they belong together.
 func TestPeer_version(t *testing.T) {
