@@ -21,7 +21,7 @@ import (
 // Ids for browser tests: #state, #subscribe, #change-quantity, #change-interval, #cancel,
 // #undo-cancel, #undo-pending, tr[data-invoice="<id>"] with .pay and .pdf; on the plan's
 // page #change with quantity and interval, #quote, #confirm; #address with its columns'
-// names, #save; on an invoice #pay, #pdf; on means of payment #add, #auto,
+// names, #save; on an invoice #pay, #pdf, #mail; on means of payment #add, #auto,
 // li[data-method="<id>"]; on credits #balance, tr[data-package="<id>"] with buttons method,
 // #alert, tr[data-order="<id>"]; on an order #pay, #form, #file.
 func (s *Server) billingRoutes() []route {
@@ -38,6 +38,7 @@ func (s *Server) billingRoutes() []route {
 		{"GET /billing/invoices/{id}", money, s.invoicePage},
 		{"GET /billing/invoices/{id}/document.pdf", money, s.invoicePDF},
 		{"POST /billing/invoices/{id}/pay", money, s.invoicePay},
+		{"POST /billing/invoices/{id}/mail", money, s.invoiceMail},
 		{"GET /billing/methods", money, s.methodList},
 		{"POST /billing/methods", money, s.methodAdd},
 		{"POST /billing/methods/auto", money, s.methodAuto},

@@ -298,6 +298,25 @@ func (s *Server) invoicePay(w http.ResponseWriter, r *request) error {
 	return s.leave(w, r, to, err, here)
 }
 
+// invoiceMail has a document's letter written once more, once a day: it goes to where the
+// clinic's invoices go, so nobody can have many sent to others.
+func (s *Server) invoiceMail(w http.ResponseWriter, r *request) error {
+	d, err := r.document()
+	if err != nil {
+		return err
+	}
+	done, err := s.Billing.Resend(r.Context(), billing.Correction{Account: d.Account, Key: fmt.Sprintf("mail/%d/%s", d.ID, r.today()), Actor: r.actor(), Reason: "asked for by the clinic"}, d.ID)
+	if err != nil {
+		return err
+	}
+	here := fmt.Sprintf("/billing/invoices/%d", d.ID)
+	if done.Again {
+		r.flash("warn", "billing.mail.today")
+		return r.see(w, here, "")
+	}
+	return r.see(w, here, "billing.mail.queued")
+}
+
 // leave sends the browser to the payment service, or back to here with why not.
 func (s *Server) leave(w http.ResponseWriter, r *request, to string, err error, here string) error {
 	switch {

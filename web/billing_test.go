@@ -630,6 +630,35 @@ func TestAlarm(t *testing.T) {
 	}
 }
 
+// TestBilling_MailAgain: an invoice is mailed once more, once a day, whoever clicks.
+func TestBilling_MailAgain(t *testing.T) {
+	t.Parallel()
+	d := newDemo(t)
+	p := d.pays()
+	contact := d.user("money@example.com", "billing")
+	here := fmt.Sprintf("/billing/invoices/%d", p.Invoice)
+	for i, c := range []struct {
+		day    int
+		client *http.Client
+		jobs   int64
+		says   string
+	}{{0, d.client, 1, "ist unterwegs"}, {0, d.client, 1, "schon nochmals"}, {0, contact, 1, "schon nochmals"}, {1, contact, 2, "ist unterwegs"}} {
+		d.set(monday.AddDate(0, 0, c.day))
+		if a := d.site.do(c.client, "POST", here+"/mail", url.Values{}, nil); a.status != http.StatusSeeOther || a.header.Get("Location") != here {
+			t.Fatalf("%d: %d to %q\n%s", i, a.status, a.header.Get("Location"), a.body)
+		}
+		if page := d.site.do(c.client, "GET", here, nil, nil).body; !strings.Contains(page, c.says) {
+			t.Errorf("%d: the page doesn't say %q", i, c.says)
+		}
+		if n := d.count(`SELECT count(*) FROM billing_jobs WHERE account_id = $1 AND kind = 'mail' AND invoice_id = $2 AND key LIKE '%/again/%'`, d.ID, p.Invoice); n != c.jobs {
+			t.Errorf("%d: %d letters asked for, want %d", i, n, c.jobs)
+		}
+	}
+	if n := d.count(`SELECT count(*) FROM billing_audit WHERE account_id = $1 AND action = 'resend' AND actor LIKE 'user:%'`, d.ID); n != 2 {
+		t.Errorf("written down %d times", n)
+	}
+}
+
 // TestBilling_Free: where there is nothing to pay, pages say so, and nothing can be ordered.
 func TestBilling_Free(t *testing.T) {
 	t.Parallel()
