@@ -60,7 +60,11 @@ func (c *Credits) SetAlertTx(ctx context.Context, tx *sqlx.Tx, account, below in
 	if level != waiting {
 		level = p.toppedUp()
 	}
-	if _, err := tx.ExecContext(ctx, `UPDATE credit_accounts SET alert_below = $2, level = $3 WHERE account_id = $1`, account, below, level); err != nil {
+	// In two steps: the schema writes down who set the threshold, and the level is nobody's doing.
+	if _, err := tx.ExecContext(ctx, `UPDATE credit_accounts SET level = $2 WHERE account_id = $1`, account, level); err != nil {
+		return fmt.Errorf("set the balance alert of account %d: %w", account, err)
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE credit_accounts SET alert_below = $2 WHERE account_id = $1`, account, below); err != nil {
 		return fmt.Errorf("set the balance alert of account %d: %w", account, err)
 	}
 	return nil

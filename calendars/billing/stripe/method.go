@@ -48,7 +48,7 @@ func standard(ctx context.Context, q sqlx.QueryerContext, account int64) (m Meth
 // SetStandard has invoices charged to a stored method from now on. It fails with
 // [ErrNoMethod] when the account has no such method.
 func (c *Client) SetStandard(ctx context.Context, account, method int64) error {
-	return migrations.InTx(ctx, c.c.DB, func(tx *sqlx.Tx) error {
+	return migrations.InAccount(ctx, c.c.DB, account, func(tx *sqlx.Tx) error { // by whom is written down
 		if err := lockMethods(ctx, tx, account); err != nil {
 			return err
 		}
@@ -122,7 +122,7 @@ func (c *Client) sync(ctx context.Context, account int64) error {
 		there = append(there, m)
 	}
 	now := c.c.Now()
-	return migrations.InTx(ctx, c.c.DB, func(tx *sqlx.Tx) error {
+	return migrations.InAccount(ctx, c.c.DB, account, func(tx *sqlx.Tx) error { // by whom is written down
 		if err := lockMethods(ctx, tx, account); err != nil {
 			return err
 		}
