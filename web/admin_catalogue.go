@@ -136,6 +136,11 @@ func (s *Server) deskCatalogue(w http.ResponseWriter, r *request) error {
 			d.Seller = append(d.Seller, deskLine{Label: r.say("desk.input." + in.name), Is: v})
 		}
 	}
+	full, err := billing.SellerOf(r.Context(), s.Operator)
+	if err != nil {
+		return err
+	}
+	d.Seller = append(d.Seller, deskLine{Label: r.say("desk.catalogue.series"), Is: r.say("desk.catalogue.series.is", "Invoices", full.Series, "Credits", full.CreditSeries)})
 	d.Edit = r.button(base, "seller")
 	return r.page(w, "admin_catalogue.html", "admin-billing", d)
 }

@@ -233,7 +233,7 @@ func (r *request) cell(c deskColumn, v any) deskCell {
 		if c.kind == asMoney {
 			out.Text = chf(v)
 		} else {
-			out.Text = strconv.FormatInt(v, 10)
+			out.Text = strings.Replace(strconv.FormatInt(v, 10), "-", "−", 1) // as amounts have it
 		}
 	case string:
 		out.Text = v

@@ -24,6 +24,12 @@
     setTimeout(again, every);
   }
 
+  // A row of choices that is wider than the screen begins where the current one is.
+  for (const on of document.querySelectorAll(".counts [aria-current]")) {
+    const row = on.parentElement;
+    row.scrollLeft = on.offsetLeft - row.offsetLeft - (row.clientWidth - on.offsetWidth) / 2;
+  }
+
   // form[data-preview="/url"]: posts the form while one types and puts the
   // fragment into the element named by data-preview-into.
   for (const form of document.querySelectorAll("form[data-preview]")) {
