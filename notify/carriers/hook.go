@@ -126,6 +126,10 @@ func Token(secret, name string) string {
 	return hex.EncodeToString(mac.Sum(nil)[:16])
 }
 
+// IsToken reports whether a hook's token can stand in a path and nobody guesses it: 16 to
+// 128 letters, digits, - and _.
+func IsToken(s string) bool { return Word(s) && len(s) >= 16 && len(s) <= 128 }
+
 // MadeUpID names a piece of news that its gateway gave no id, by what makes two of them
 // the same, so that a repetition has the same name.
 func MadeUpID(parts ...string) string {

@@ -3,6 +3,7 @@ package carriers
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/url"
 	"strconv"
@@ -107,6 +108,14 @@ func (s Settings) Validate() error {
 		return Bad("timeout", "at least 10ms")
 	}
 	return nil
+}
+
+// Logger returns log with the carrier's name on every line; nil logs nothing.
+func (s Settings) Logger(log *slog.Logger) *slog.Logger {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return log.With(slog.String("carrier", s.Name))
 }
 
 // Word reports whether s can stand in a path as it is: ASCII letters, digits, - and _.

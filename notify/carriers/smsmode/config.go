@@ -55,7 +55,7 @@ func (c Config) Validate() error {
 	switch {
 	case !carriers.Secret(c.Key):
 		return carriers.Bad("key", "the API key before the @")
-	case c.Hook != "" && (!carriers.Word(c.Hook) || len(c.Hook) < 16 || len(c.Hook) > 128):
+	case c.Hook != "" && !carriers.IsToken(c.Hook):
 		return carriers.Bad("hook", "16 to 128 letters, digits, - and _")
 	case c.Listed < 0 || c.Listed > 24*time.Hour:
 		return carriers.Bad("listed", "0s to 24h")

@@ -55,7 +55,7 @@ func (c Config) Validate() error {
 	switch {
 	case !carriers.Secret(c.Token):
 		return carriers.Bad("token", "the API token before the @")
-	case c.Hook != "" && (!carriers.Word(c.Hook) || len(c.Hook) < 16 || len(c.Hook) > 128):
+	case c.Hook != "" && !carriers.IsToken(c.Hook):
 		return carriers.Bad("hook", "16 to 128 letters, digits, - and _")
 	case c.Signature != strings.TrimSpace(c.Signature):
 		return carriers.Bad("signature", "no space at its ends")

@@ -37,12 +37,7 @@ func New(cfg Config, client *http.Client) (*Carrier, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	c := &Carrier{cfg: cfg, log: cfg.Log, client: carriers.NewClient(cfg.Settings, client, cfg.Now), callback: cfg.callback()}
-	if c.log == nil {
-		c.log = slog.New(slog.DiscardHandler)
-	}
-	c.log = c.log.With(slog.String("carrier", cfg.Name))
-	return c, nil
+	return &Carrier{cfg: cfg, log: cfg.Logger(cfg.Log), client: carriers.NewClient(cfg.Settings, client, cfg.Now), callback: cfg.callback()}, nil
 }
 
 // Name implements notify.Carrier.
