@@ -34,6 +34,8 @@ const (
 	IDAuto    IDForm = "auto"
 	IDDecimal IDForm = "dec"
 	IDHex     IDForm = "hex"
+
+	IDHexReceipt IDForm = "hexreceipt"
 )
 
 // Config is one gateway. See the package's doc for what each field means; ParseURL
@@ -242,8 +244,8 @@ func (c Config) Validate() error {
 		return bad("alphabet", "gsm or latin1")
 	case c.Concat != UDH && c.Concat != SAR:
 		return bad("concat", "udh or sar")
-	case c.ID != IDAuto && c.ID != IDDecimal && c.ID != IDHex:
-		return bad("id", "auto, dec or hex")
+	case c.ID != IDAuto && c.ID != IDDecimal && c.ID != IDHex && c.ID != IDHexReceipt:
+		return bad("id", "auto, dec, hex or hexreceipt")
 	case c.Zone == nil:
 		return bad("zone", "an IANA name")
 	}

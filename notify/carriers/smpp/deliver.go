@@ -13,7 +13,7 @@ import (
 	"rappel/notify/segment"
 )
 
-// delivery is a deliver_sm as read. It holds on to the octets it was read from.
+// delivery is a deliver_sm or data_sm as read. It holds on to the octets it was read from.
 type delivery struct {
 	from, to address
 	esmClass byte
@@ -52,8 +52,29 @@ func parseDelivery(raw []byte) (d delivery, err error) {
 	d.coding = f.octet()
 	f.octet() // sm_default_msg_id
 	d.octets = f.octets(int(f.octet()))
+	return d, d.takeParameters(&f)
+}
+
+// parseData reads a whole data_sm PDU, header included: like deliver_sm, with the text, if
+// there is one, in message_payload.
+//
+// Source: SMPP 3.4 §4.7.1.
+func parseData(raw []byte) (d delivery, err error) {
+	f := fields{rest: raw[headerSize:]}
+	f.cstring() // service_type
+	d.from = f.address()
+	d.to = f.address()
+	d.esmClass = f.octet()
+	f.octet() // registered_delivery
+	d.coding = f.octet()
+	return d, d.takeParameters(&f)
+}
+
+// takeParameters takes the optional parameters, and the UDH off the octets.
+func (d *delivery) takeParameters(f *fields) error {
 	if f.broken {
-		return delivery{}, errDeliver
+		*d = delivery{}
+		return errDeliver
 	}
 	d.total, d.seq = 1, 1
 	var payload, sarRef, sarTotal, sarSeq []byte
@@ -93,7 +114,7 @@ func parseDelivery(raw []byte) (d delivery, err error) {
 	if total > 1 && seq >= 1 && seq <= total { // part 3 of 2 is as good as none
 		d.ref, d.total, d.seq = ref, total, seq
 	}
-	return d, nil
+	return nil
 }
 
 func (f *fields) address() address {

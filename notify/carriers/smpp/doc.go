@@ -42,8 +42,8 @@
 //	alphabet=gsm      or latin1: what the gateway takes data_coding 0 for
 //	concat=udh        or sar: how parts say that they belong together
 //	ref=8             or 16: bits of the reference in the UDH
-//	id=auto           or dec (the same form everywhere) or hex (hexadecimal in
-//	                  answers, decimal in receipt texts)
+//	id=auto           or dec (the same form everywhere), hex (hexadecimal in answers,
+//	                  decimal in receipt texts) or hexreceipt (the other way round)
 //	receipts=1        0 asks for none
 //	validity=1        0 leaves validity_period empty
 //	zone=UTC          zone of the dates in receipts
@@ -100,6 +100,9 @@
 //     they are durable only then. After a while they are refused for the time
 //     being, but remembered, which also serves gateways that deliver one by one.
 //     A part brought three times without the others is handed on as it is.
+//   - Receipts also come as data_sm, and as deliver_sm that say they are what a phone
+//     wrote. The text of a receipt, with date and code, is one whatever esm_class says; with
+//     less it is one if the Inbox knows the id as that of a message to who sent it.
 //   - SMPP has no id for replies. Ours is a hash of the text, the numbers and the
 //     clock cut to five minutes, so that a replay soon after a crash meets the same
 //     id; an identical text that is known to be new gets a counter.

@@ -18,6 +18,7 @@ const inboundLimit = 1000
 
 // job is a deliver_sm on its way to a worker.
 type job struct {
+	id       data.CommandIDType // deliver_sm or data_sm
 	sequence int32
 	raw      *[]byte // from buffers
 }
@@ -26,8 +27,8 @@ var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // delegate gives a deliver_sm to a worker, a new one if all are busy and there may be
 // more. It reports false when the link ended while it waited for one.
-func (l *link) delegate(ctx context.Context, sequence int32, raw []byte, in notify.Inbox, log *slog.Logger) bool {
-	j := job{sequence, buffers.Get().(*[]byte)}
+func (l *link) delegate(ctx context.Context, h header, raw []byte, in notify.Inbox, log *slog.Logger) bool {
+	j := job{h.id, h.sequence, buffers.Get().(*[]byte)}
 	*j.raw = append((*j.raw)[:0], raw...)
 	select {
 	case l.deliveries <- j:
@@ -50,7 +51,7 @@ func (l *link) delegate(ctx context.Context, sequence int32, raw []byte, in noti
 // work handles j and whatever comes after, until the link ends.
 func (l *link) work(ctx context.Context, j job, in notify.Inbox, log *slog.Logger) {
 	for {
-		l.deliver(ctx, j.sequence, *j.raw, in, log)
+		l.deliver(ctx, j, in, log)
 		buffers.Put(j.raw)
 		select {
 		case j = <-l.deliveries:
@@ -60,20 +61,31 @@ func (l *link) work(ctx context.Context, j job, in notify.Inbox, log *slog.Logge
 	}
 }
 
-// deliver hands a deliver_sm to the Inbox and answers it by what the Inbox said. raw is
-// valid only while it runs.
-func (l *link) deliver(ctx context.Context, sequence int32, raw []byte, in notify.Inbox, log *slog.Logger) {
-	d, err := parseDelivery(raw)
+// deliver hands a deliver_sm or data_sm to the Inbox and answers it by what the Inbox said.
+// What j holds is valid only while it runs.
+func (l *link) deliver(ctx context.Context, j job, in notify.Inbox, log *slog.Logger) {
+	parse := parseDelivery
+	if j.id == data.DATA_SM {
+		parse = parseData
+	}
+	d, err := parse(*j.raw)
 	if err != nil {
-		log.ErrorContext(ctx, "unreadable deliver_sm refused", slog.Int("octets", len(raw)))
-		l.acknowledge(sequence, dropIt.status())
+		log.ErrorContext(ctx, "unreadable deliver_sm refused", slog.Int("octets", len(*j.raw)))
+		l.acknowledge(j, dropIt.status())
 		return
 	}
-	if d.isReceipt() {
-		l.acknowledge(sequence, l.receipt(ctx, d, in, log).status())
+	isReceipt := d.isReceipt()
+	if !isReceipt {
+		if v := l.keep(ctx, log, "deliver_sm", func() (err error) { isReceipt, err = l.c.disguised(ctx, d, in); return err }); v != keepIt {
+			l.acknowledge(j, v.status())
+			return
+		}
+	}
+	if isReceipt {
+		l.acknowledge(j, l.receipt(ctx, d, in, log).status())
 		return
 	}
-	l.reply(ctx, sequence, d, in, log)
+	l.reply(ctx, j, d, in, log)
 }
 
 // receipt hands a receipt to the Inbox.
@@ -91,8 +103,8 @@ func (l *link) receipt(ctx context.Context, d delivery, in notify.Inbox, log *sl
 }
 
 // reply hands what a phone wrote to the Inbox, when all of it is there.
-func (l *link) reply(ctx context.Context, sequence int32, d delivery, in notify.Inbox, log *slog.Logger) {
-	answer := func(v verdict) bool { return l.answerSurely(sequence, v) }
+func (l *link) reply(ctx context.Context, j job, d delivery, in notify.Inbox, log *slog.Logger) {
+	answer := func(v verdict) bool { return l.answerSurely(j, v) }
 	text := d.text(l.c.cfg.Alphabet)
 	now := l.c.now()
 	from, to := d.from.e164(), d.to.sender()
@@ -143,10 +155,10 @@ func (v verdict) status() uint32 {
 	return 0
 }
 
-// answerSurely answers a deliver_sm and reports whether the answer was written.
-func (l *link) answerSurely(sequence int32, v verdict) bool {
+// answerSurely answers a deliver_sm or data_sm and reports whether the answer was written.
+func (l *link) answerSurely(j job, v verdict) bool {
 	written := make(chan bool, 1)
-	l.send(appendDeliverResp(nil, sequence, v.status()), written)
+	l.send(appendDeliverResp(nil, j, v.status()), written)
 	select {
 	case ok := <-written:
 		return ok

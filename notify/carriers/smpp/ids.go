@@ -45,16 +45,21 @@ type reading struct {
 // same in every form.
 func readings(id string) []reading {
 	all := []reading{{IDDecimal, canonical(id)}}
-	if hex := hexOf(id); hex != all[0].id {
-		all = append(all, reading{IDHex, hex})
+	for _, form := range []IDForm{IDHex, IDHexReceipt} {
+		if other := form.read(id); other != all[0].id {
+			all = append(all, reading{form, other})
+		}
 	}
 	return all
 }
 
 // read is what id means in form.
 func (form IDForm) read(id string) string {
-	if form == IDHex {
+	switch form {
+	case IDHex:
 		return hexOf(id)
+	case IDHexReceipt:
+		return decimalOf(id)
 	}
 	return canonical(id)
 }
@@ -199,6 +204,18 @@ func hexOf(id string) string {
 		return canonical(id)
 	}
 	return n.Text(16)
+}
+
+// decimalOf converts a hexadecimal id; anything else it returns as it is.
+func decimalOf(id string) string {
+	if !isHex(id) {
+		return id
+	}
+	n, ok := new(big.Int).SetString(id, 16)
+	if !ok {
+		return canonical(id)
+	}
+	return n.String()
 }
 
 func isHex(s string) bool {

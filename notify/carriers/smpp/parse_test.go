@@ -225,6 +225,12 @@ func TestIDs(t *testing.T) {
 		{"hex, TLV as answered", IDHex, "A0B0C1", "a0b0c1", "10531009", true},
 		{"hex, TLV alone", IDHex, "A0B0C1", "a0b0c1", "", true},
 		{"hex, TLV decimal too", IDHex, "A0B0C1", "10531009", "10531009", true},
+		{"decimal and hex", IDHexReceipt, "10531009", "", "A0B0C1", true},
+		{"decimal and hex, padded", IDHexReceipt, "0010531009", "", "00A0B0C1", true},
+		{"decimal and hex without letters", IDHexReceipt, "4096", "", "1000", true},
+		{"decimal and hex, UUID", IDHexReceipt, "b0e1-XY", "", "b0e1-XY", true},
+		{"decimal and hex, TLV as answered", IDHexReceipt, "10531009", "10531009", "a0b0c1", true},
+		{"auto learns hex receipts", IDAuto, "10531009", "", "A0B0C1", true},
 		{"auto learns", IDAuto, "A0B0C1", "", "10531009", true},
 		{"auto, same form", IDAuto, "10531009", "", "10531009", true},
 		{"beyond 64 bits", IDHex, "FFFFFFFFFFFFFFFFFF", "", "4722366482869645213695", true},
@@ -278,7 +284,7 @@ func TestIDs_chanceDoesNotMislead(t *testing.T) {
 // number, that tells; where it doesn't, an id that may be both tells nothing.
 func TestIDs_smallAndDense(t *testing.T) {
 	t.Parallel()
-	for _, form := range []IDForm{IDDecimal, IDHex} {
+	for _, form := range []IDForm{IDDecimal, IDHex, IDHexReceipt} {
 		for _, named := range []bool{true, false} {
 			ids := ids{form: IDAuto}
 			recipient := func(n int) string { return fmt.Sprintf("+4179%07d", n) }
@@ -297,7 +303,11 @@ func TestIDs_smallAndDense(t *testing.T) {
 				if named {
 					of = recipient(n)
 				}
-				if receipted(&ids, "", strconv.Itoa(n), of) != answer(n) {
+				text := strconv.Itoa(n)
+				if form == IDHexReceipt {
+					text = strconv.FormatInt(int64(n), 16)
+				}
+				if receipted(&ids, "", text, of) != answer(n) {
 					wrong++
 				}
 			}

@@ -191,6 +191,67 @@ func deliverSM(esmClass, coding byte, octets, tlvs string) string {
 	return body + octets + tlvs
 }
 
+// Receipts by data_sm, with a text or with parameters alone, and what a phone wrote there.
+func TestPeer_dataSM(t *testing.T) {
+	t.Parallel()
+	in := notifytest.NewInbox()
+	p := withPeer(t, in, "", "smsc\x00")
+	dataSM := func(esmClass byte, tlvs string) string {
+		return "\x00\x01\x0141791234567\x00\x01\x0141790000100\x00" + string([]byte{esmClass, 0, 0}) + tlvs
+	}
+	const text = "id:1 stat:DELIVRD"
+	for i, body := range []string{
+		dataSM(4, "\x04\x24\x00"+string(rune(len(text)))+text),
+		dataSM(4, "\x00\x1E\x00\x022\x00\x04\x27\x00\x01\x05"),
+		dataSM(0, "\x04\x24\x00\x04STOP"),
+	} {
+		p.write(t, data.DATA_SM, 0, int32(7+i), body)
+		if h, body := p.read(t); h.id != data.DATA_SM_RESP || h.status != 0 || h.sequence != int32(7+i) || string(body) != "\x00" {
+			t.Errorf("answered %+v % X", h, body)
+		}
+	}
+	got := in.AwaitReceipts(t, 2)
+	if got[0].CarrierID != "1" || got[0].Status != notify.Delivered || got[1].CarrierID != "2" || got[1].Status != notify.NotDelivered || got[0].Recipient != "+41791234567" {
+		t.Errorf("receipts %+v", got)
+	}
+	if m := in.AwaitInbounds(t, 1)[0]; m.Body != "STOP" || m.From != "+41791234567" {
+		t.Errorf("reply %+v", m)
+	}
+	p.write(t, data.DATA_SM, 0, 9, "\x00\x01")
+	if h, _ := p.read(t); h.id != data.DATA_SM_RESP || h.status != 0x66 {
+		t.Errorf("unreadable: answered %+v", h)
+	}
+}
+
+// Receipts that say a phone wrote them, and what phones do write.
+func TestPeer_disguisedReceipts(t *testing.T) {
+	t.Parallel()
+	in := &directory{Inbox: notifytest.NewInbox(), ids: map[string]string{"a0b0c1": "+41791234567", "17": "+41790000000"}}
+	p := withPeer(t, in, "", "smsc\x00")
+	texts := []string{
+		"id:12345 sub:001 dlvrd:001 submit date:2603021200 done date:2603021201 stat:DELIVRD err:000 text:Termin",
+		"id:10531009 stat:UNDELIV",                        // known, in the other form
+		"id:17 stat:DELIVRD",                              // known, but of a message to another
+		"id:99 stat:DELIVRD",                              // of nobody
+		"ID 17 bitte verschieben", "id: 17", "ideal", "i", // no receipts
+	}
+	for i, text := range texts {
+		p.write(t, data.DELIVER_SM, 0, int32(i+1), deliverSM(0, 0, text, ""))
+		if h, _ := p.read(t); h.id != data.DELIVER_SM_RESP || h.status != 0 {
+			t.Fatalf("%q: answered %+v", text, h)
+		}
+	}
+	got := in.AwaitReceipts(t, 2)
+	if len(got) != 2 || got[0].CarrierID != "12345" || got[1].CarrierID != "a0b0c1" || got[1].Status != notify.NotDelivered {
+		t.Errorf("receipts %+v", got)
+	}
+	for i, m := range in.AwaitInbounds(t, 6) {
+		if m.Body != texts[i+2] {
+			t.Errorf("reply %q, want %q", m.Body, texts[i+2])
+		}
+	}
+}
+
 // A gateway that counts anew, or uses one number twice at the same time, gets each of its
 // deliver_sm answered.
 func TestPeer_duplicateSequence(t *testing.T) {

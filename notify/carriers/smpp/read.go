@@ -47,8 +47,8 @@ func (l *link) handle(ctx context.Context, raw []byte, in notify.Inbox, log *slo
 			return true
 		}
 		l.answered(ctx, h, raw, in, log)
-	case data.DELIVER_SM:
-		return l.delegate(ctx, h.sequence, raw, in, log)
+	case data.DELIVER_SM, data.DATA_SM:
+		return l.delegate(ctx, h, raw, in, log)
 	case data.ENQUIRE_LINK:
 		l.send(appendHeader(nil, headerSize, header{data.ENQUIRE_LINK_RESP, 0, h.sequence}), nil)
 	case data.ENQUIRE_LINK_RESP:

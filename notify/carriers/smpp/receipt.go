@@ -69,6 +69,37 @@ func (c *Carrier) identify(ctx context.Context, d delivery, text receiptText, r 
 	return nil
 }
 
+// disguised reports whether d, which says that a phone wrote it, is a receipt all the same.
+func (c *Carrier) disguised(ctx context.Context, d delivery, in notify.Inbox) (bool, error) {
+	octets := bytes.TrimLeft(d.octets, blanks)
+	if d.total != 1 || len(octets) < 3 || !sameWord(octets[:2], "id") { // nearly everything people write
+		return false, nil
+	}
+	text := d.receiptText(c.cfg.Zone)
+	if _, status := statusOf(text.Stat); !status || text.ID == "" {
+		return false, nil
+	}
+	if !text.Done.IsZero() && text.Err != "" {
+		return true, nil // nobody writes that by hand
+	}
+	directory, ok := in.(notify.Directory)
+	if !ok {
+		return false, nil
+	}
+	var ids []string
+	for _, as := range readings(text.ID) {
+		ids = append(ids, as.id)
+	}
+	known, err := directory.Known(ctx, c.cfg.Name, ids)
+	r := notify.Receipt{Recipient: d.from.e164(), Sender: d.to.sender()}
+	for _, recipient := range known {
+		if r.Concerns(recipient) {
+			return true, err
+		}
+	}
+	return false, err
+}
+
 // receipt builds what the Inbox gets from a deliver_sm that is one, all but the id.
 func (c *Carrier) receipt(d delivery, text receiptText) (r notify.Receipt) {
 	r = notify.Receipt{

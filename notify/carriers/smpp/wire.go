@@ -66,9 +66,13 @@ func appendHeader(dst []byte, length uint32, h header) []byte {
 	return binary.BigEndian.AppendUint32(dst, uint32(h.sequence))
 }
 
-// appendDeliverResp appends a deliver_sm_resp; its message_id is unused. SMPP 3.4 §4.6.2.
-func appendDeliverResp(dst []byte, sequence int32, status uint32) []byte {
-	return append(appendHeader(dst, headerSize+1, header{data.DELIVER_SM_RESP, status, sequence}), 0)
+// appendDeliverResp appends the answer to j; its message_id is unused. SMPP 3.4 §4.6.2, §4.7.2.
+func appendDeliverResp(dst []byte, j job, status uint32) []byte {
+	id := data.CommandIDType(data.DELIVER_SM_RESP)
+	if j.id == data.DATA_SM {
+		id = data.DATA_SM_RESP
+	}
+	return append(appendHeader(dst, headerSize+1, header{id, status, j.sequence}), 0)
 }
 
 func appendCString(dst []byte, s string) []byte { return append(append(dst, s...), 0) }

@@ -37,10 +37,10 @@ func (l *link) send(raw []byte, told chan<- bool) {
 }
 
 // acknowledge is send for the answer to a deliver_sm.
-func (l *link) acknowledge(sequence int32, status uint32) {
+func (l *link) acknowledge(j job, status uint32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.out = appendDeliverResp(l.out, sequence, status)
+	l.out = appendDeliverResp(l.out, j, status)
 	l.rouse()
 }
 
