@@ -335,16 +335,15 @@ func (c doctorCmd) checkCarriers(ctx context.Context, f *findings, db *sqlx.DB) 
 
 // checkReceives tells of a carrier that can send but not tell us what became of it.
 func (c doctorCmd) checkReceives(f *findings, carrier notify.Carrier) {
+	if s, own := carrier.(*smsup.Carrier); own && s.HookToken() != "" {
+		f.ok("carrier %s takes webhooks, made in SMSup's console: DLR and MO at %s/hooks/%s/%s, STOP at the same with /stop behind",
+			carrier.Name(), c.BaseURL, carrier.Name(), s.HookToken())
+	}
 	r, ok := carrier.(interface{ Receives() bool })
 	if !ok || r.Receives() {
 		return
 	}
 	what := "carrier " + carrier.Name() + " can't bring receipts and replies"
-	if _, own := carrier.(*smsup.Carrier); own {
-		f.note(what+": no webhook of it would be believed", "add hook=SECRET to its URL in RAPPEL_CARRIERS (openssl rand -hex 16), and in SMSup's console make the webhooks DLR and MO to "+
-			c.BaseURL+"/hooks/"+carrier.Name()+"/SECRET, and STOP to the same with /stop behind")
-		return
-	}
 	if t, own := carrier.(*twilio.Carrier); own && !t.Proves() {
 		f.note(what+": nothing proves its webhooks", "add token=, the account's auth token, to its URL in RAPPEL_CARRIERS")
 		return

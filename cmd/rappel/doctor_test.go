@@ -206,7 +206,7 @@ func TestDoctor_carriersOverHTTP(t *testing.T) {
 	broke.SetCredits(0)
 	for _, tt := range []struct{ name, carriers, want string }{
 		{"smsup", "smsup://" + secret + "@" + smsup + "?hook=" + hook, "ok       carrier smsup accepts"},
-		{"smsup without webhooks", "smsup://" + secret + "@" + smsup, "→ add hook=SECRET"},
+		{"smsup's webhooks", "smsup://" + secret + "@" + smsup, "DLR and MO at http://127.0.0.1:8080/hooks/smsup/"},
 		{"smsup's token", "smsup://falsch@" + smsup, "→ correct user and password, token or key"},
 		{"smsup's credits", "smsup://" + secret + "@" + host(broke), "no credits left"},
 		{"smsup down", "smsup://" + secret + "@" + nobody, "→ check address, port and firewall"},

@@ -47,8 +47,14 @@ func (c *Carrier) Window() int { return c.cfg.Window }
 // Rate implements notify.Limited.
 func (c *Carrier) Rate() float64 { return c.cfg.Rate }
 
-// Receives reports whether receipts and replies are taken.
-func (c *Carrier) Receives() bool { return c.cfg.Hook != "" }
+// HookToken is the end of the webhooks' URL where nobody chose one, and "" where somebody
+// did: who makes the webhooks must be told.
+func (c *Carrier) HookToken() string {
+	if c.cfg.Hook != "" {
+		return ""
+	}
+	return c.cfg.hook()
+}
 
 // request is one to SMSup; a nil body means GET.
 func (c *Carrier) request(path string, body []byte) carriers.Request {

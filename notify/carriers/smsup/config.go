@@ -13,7 +13,7 @@ import (
 type Config struct {
 	carriers.Settings
 	Token     string
-	Hook      string        // end of the webhooks' path; "" = none are taken
+	Hook      string        // end of the webhooks' path; "" = derived from Token
 	Signature string        // "" = webhooks carry none
 	Listed    time.Duration // after this, absence from the history is certain
 
@@ -48,6 +48,14 @@ func ParseURL(u *url.URL) (Config, error) {
 		return Config{}, err
 	}
 	return cfg, cfg.Validate()
+}
+
+// hook is the webhooks' token.
+func (c Config) hook() string {
+	if c.Hook != "" {
+		return c.Hook
+	}
+	return carriers.Token(c.Token, c.Name)
 }
 
 // Validate returns a carriers.ErrConfig that names the first field out of its bounds.

@@ -22,8 +22,9 @@
 // (see package carriers):
 //
 //	hook=           a secret of our own making, 16 to 128 letters, digits, - and _: the end
-//	                of the webhooks' URL. Without it no receipts and no replies are taken.
-//	signature=      the secret given to the webhooks as their signature, if there is one
+//	                of the webhooks' URL. Without it, one is derived from TOKEN; doctor tells it.
+//	signature=      the secret given to the webhooks as their signature, if there is one.
+//	                Without hook= it proves them by itself, without a token in their URL.
 //	listed=10m      how long after a submission its absence from the history proves that
 //	                it never arrived
 //
@@ -57,7 +58,8 @@
 //     too. "npai" is one operators have said doesn't exist.
 //   - unicode is set only for texts that need it: with it a segment holds 70 characters,
 //     and without it SMSup drops what GSM-7 lacks.
-//   - The token in the hook's path is what proves a webhook. SMSFactor's documentation
+//   - The token in the hook's path is what proves a webhook, or its signature, and where
+//     both are set, both do. SMSFactor's documentation
 //     says of X-SMSFactor-Signature only that requests are "signed with that secret", not
 //     how, and integrations in use compare it with the secret as it is. So with signature=
 //     the header must be there too, either as the secret itself or as the HMAC-SHA-256 of

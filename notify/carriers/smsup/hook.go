@@ -16,15 +16,15 @@ import (
 	"rappel/notify/carriers"
 )
 
-// ServeHook takes webhooks of the types DLR, MO and STOP whose path ends in the hook's
-// token and which carry the signature, if there is one; see carriers.Hook for the
-// answers.
+// ServeHook takes webhooks of the types DLR, MO and STOP that are proved; see the
+// package's doc by what, and carriers.Hook for the answers.
 func (c *Carrier) ServeHook(w http.ResponseWriter, r *http.Request, _ string, in notify.Inbox) {
 	carriers.Hook{
 		Log: c.log,
 		Authentic: func(r *http.Request, body []byte) bool {
 			token, _ := c.path(r)
-			return carriers.Same(token, c.cfg.Hook) && c.signed(r.Header.Get("X-SMSFactor-Signature"), body)
+			named := carriers.Same(token, c.cfg.hook()) || token == "" && c.cfg.Hook == "" && c.cfg.Signature != ""
+			return named && c.signed(r.Header.Get("X-SMSFactor-Signature"), body)
 		},
 		Parse: func(r *http.Request, body []byte) (carriers.News, error) {
 			_, stop := c.path(r)
@@ -36,7 +36,11 @@ func (c *Carrier) ServeHook(w http.ResponseWriter, r *http.Request, _ string, in
 // path splits what follows the hook's name into the token and whether it is the address
 // of STOP webhooks.
 func (c *Carrier) path(r *http.Request) (token string, stop bool) {
-	return strings.CutSuffix(carriers.HookPath(r, c.cfg.Name), "/stop")
+	rest := carriers.HookPath(r, c.cfg.Name)
+	if rest == "stop" {
+		return "", true
+	}
+	return strings.CutSuffix(rest, "/stop")
 }
 
 // signed checks the signature, in any of the forms it may have; see the package's doc.

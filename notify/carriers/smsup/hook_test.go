@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"rappel/notify"
+	"rappel/notify/carriers"
 	"rappel/notify/notifytest"
 	"rappel/notify/standin"
 )
@@ -60,20 +61,43 @@ func TestServeHook_refuses(t *testing.T) {
 	}
 }
 
-// Without a token of its own the hook takes nothing, not even with an empty one.
-func TestServeHook_closed(t *testing.T) {
-	in := notifytest.NewInbox()
-	r := start(t, in, "", standin.SMSupConfig{})
-	r.carrier.cfg.Hook = ""
-	for _, path := range []string{"/hooks/smsup", "/hooks/smsup/", "/hooks/smsup//stop"} {
+// Without a token of its own the hook takes the derived one, or what is signed.
+func TestServeHook_derived(t *testing.T) {
+	const signature = "mysignature123"
+	derived := carriers.Token(token, "smsup")
+	for _, tt := range []struct {
+		name, secret, path, signature string
+		want                          int
+	}{
+		{"derived", "", "/" + derived, "", 204},
+		{"derived, opt-outs", "", "/" + derived + "/stop", "", 204},
+		{"nothing", "", "", "", 403},
+		{"empty", "", "/", "", 403},
+		{"empty, opt-outs", "", "//stop", "", 403},
+		{"opt-outs alone", "", "/stop", "", 403},
+		{"another", "", "/" + hook, "", 403},
+		{"a signature where none is known", "", "", signature, 403},
+		{"signed", signature, "", signature, 204},
+		{"signed, opt-outs", signature, "/stop", signature, 204},
+		{"signed, derived", signature, "/" + derived, signature, 204},
+		{"signed, another token", signature, "/" + hook, signature, 403},
+		{"not signed", signature, "", "", 403},
+		{"not signed, derived", signature, "/" + derived, "", 403},
+		{"signed by another", signature, "", "mysignature124", 403},
+	} {
+		in := notifytest.NewInbox()
+		r := start(t, in, "", standin.SMSupConfig{})
+		r.carrier.cfg.Hook, r.carrier.cfg.Signature = "", tt.secret
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/hooks/smsup"+tt.path, strings.NewReader(dlr))
+		req.Header.Set("X-SMSFactor-Signature", tt.signature)
 		w := httptest.NewRecorder()
-		r.carrier.ServeHook(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, strings.NewReader(dlr)), "", in)
-		if w.Code != http.StatusForbidden || len(in.Receipts()) != 0 {
-			t.Errorf("%s: answered %d", path, w.Code)
+		r.carrier.ServeHook(w, req, "", in)
+		if w.Code != tt.want || (len(in.Receipts()) == 1) != (tt.want == 204) {
+			t.Errorf("%s: answered %d, want %d", tt.name, w.Code, tt.want)
 		}
-	}
-	if r.carrier.Receives() {
-		t.Error("claims to receive")
+		if strings.Contains(r.log.String()+w.Body.String(), derived) || r.carrier.HookToken() != derived {
+			t.Errorf("%s: token %q", tt.name, r.carrier.HookToken())
+		}
 	}
 }
 
