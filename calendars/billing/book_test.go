@@ -86,6 +86,7 @@ func (b *book) write(q Quote) {
 	s.Credit = q.CreditAfter
 	if q.Movement != nil {
 		b.moves = append(b.moves, *q.Movement)
+		s.Earned = s.Earned || q.Movement.After > 0
 	}
 	if !q.After.Status.Live() {
 		s.Had = true

@@ -56,7 +56,8 @@ type State struct {
 	Open      []OpenInvoice // what it owes, oldest first
 	Watched   int64         // calendars being read; a decrease can't go below
 	Round     bool          // totals in steps of 5 Rappen
-	Had       bool          // there was a subscription once: coming back, not new
+	Had       bool          // there was a subscription once: no second trial
+	Earned    bool          // one brought revenue once: whoever begins comes back, and isn't new
 }
 
 // OpenInvoice is what is still to be paid of an invoice, in Rappen.

@@ -20,6 +20,31 @@ func (d *desk) operator() *sqlx.DB {
 	return dbtest.Open(d, dsn)
 }
 
+// Who ended a trial and pays for the first time later is new: nothing is brought back that
+// was never there. Neither does what was ordered and never paid make one a former clinic.
+func TestMovements_new(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, "2027-01-10")
+	a, b := d.clinic(1), d.clinic(2)
+	d.do(a, Change{Kind: Start, Interval: Monthly, Quantity: 1, TrialDays: 14})
+	d.do(a, Change{Kind: Cancel, When: Now})
+	d.do(b, Change{Kind: Start, Interval: Monthly, Quantity: 1})
+	d.do(b, Change{Kind: Cancel, When: Now})
+	for range 2 {
+		for _, id := range []int64{a, b} {
+			d.begin(id, Monthly, 1)
+			d.do(id, Change{Kind: Cancel, When: Now})
+		}
+	}
+	for _, id := range []int64{a, b} {
+		got := many[string](d, `SELECT kind FROM mrr_movements WHERE account_id = $1 ORDER BY id`, id)
+		if diff := cmp.Diff([]string{"new", "churn", "reactivation", "churn"}, got); diff != "" {
+			t.Errorf("account %d (-want +got):\n%s", id, diff)
+		}
+	}
+	d.audit()
+}
+
 // Case 47 over a few months, read with the operator's rights.
 func TestFigures(t *testing.T) {
 	t.Parallel()

@@ -41,13 +41,13 @@ type Movement struct {
 	After  int64        `db:"after_rappen" json:"after"`
 }
 
-// movement tells how revenue moved, nil if it didn't.
-func movement(on Date, before, after int64, had bool) *Movement {
+// movement tells how revenue moved, nil if it didn't. earned says that there was some once.
+func movement(on Date, before, after int64, earned bool) *Movement {
 	m := &Movement{On: on, Before: before, After: after}
 	switch {
 	case before == after:
 		return nil
-	case before == 0 && had:
+	case before == 0 && earned:
 		m.Kind = MoveReactivation
 	case before == 0:
 		m.Kind = MoveNew

@@ -105,7 +105,7 @@ func (q *reckoning) finish() error {
 	case q.Current != nil:
 		after = MRR(q.Current.Price, q.After)
 	}
-	q.Movement = movement(q.Effective, before, after, q.Had)
+	q.Movement = movement(q.Effective, before, after, q.Earned)
 	return nil
 }
 

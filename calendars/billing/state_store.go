@@ -45,6 +45,9 @@ func (s *Service) read(ctx context.Context, tx *sqlx.Tx, payer Payer) (sc scene,
 	if err := tx.GetContext(ctx, &sc.Had, `SELECT EXISTS (SELECT 1 FROM subscriptions s WHERE s.account_id = $1 AND s.status = 'canceled')`, account); err != nil {
 		return sc, fmt.Errorf("read former subscriptions of account %d: %w", account, err)
 	}
+	if err := tx.GetContext(ctx, &sc.Earned, `SELECT EXISTS (SELECT 1 FROM mrr_movements m WHERE m.account_id = $1 AND m.after_rappen > 0)`, account); err != nil {
+		return sc, fmt.Errorf("read former revenue of account %d: %w", account, err)
+	}
 	if err := tx.GetContext(ctx, &sc.Granted, `SELECT max(s.granted_until) FROM subscriptions s WHERE s.account_id = $1`, account); err != nil {
 		return sc, fmt.Errorf("read the free SMS of account %d: %w", account, err)
 	}
