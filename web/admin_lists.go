@@ -83,7 +83,7 @@ var deskLists = []deskList{
 		from: `invoices i JOIN accounts a ON a.account_id = i.account_id WHERE i.status <> 'draft'`,
 		states: []deskState{{"open", `i.kind = 'invoice' AND i.status = 'open'`}, {"not_due", `i.kind = 'invoice' AND i.status = 'open' AND i.due_on >= $5`}, {"overdue", isOverdue}, {"paid", `i.kind = 'invoice' AND i.status = 'paid'`},
 			{"credit_note", `i.kind = 'credit_note'`}, {"uncollectible", `i.status = 'uncollectible'`}, {"void", `i.status = 'void'`}},
-		search: numberOfDoc + ` || ' ' || a.business || ' ' || i.qr_reference`, account: `i.account_id`, day: `i.issued_on`, order: `i.finalized_at DESC, i.account_id, i.id DESC`,
+		search: numberOfDoc + ` || ' ' || a.business || ' ' || i.qr_reference`, account: `i.account_id`, day: `CAST(i.finalized_at AT TIME ZONE 'Europe/Zurich' AS date)`, order: `i.finalized_at DESC, i.account_id, i.id DESC`,
 	},
 	{
 		name: "orders",

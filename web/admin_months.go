@@ -82,8 +82,9 @@ func (r *request) monthEnd(month billing.Date) (m monthEnd, err error) {
 		if _, err := tx.ExecContext(ctx, `SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY`); err != nil {
 			return fmt.Errorf("read the month at one moment: %w", err)
 		}
+		// By when they were booked, as the journal: a clinic far east dates its own a day ahead.
 		if err := tx.SelectContext(ctx, &m.Docs, `SELECT account_id, id, kind, net, tax, rounding, total FROM invoices
-			WHERE status <> 'draft' AND issued_on >= $1 AND issued_on < $2 ORDER BY series, year, number`, month, billing.AddMonths(month, 1)); err != nil {
+			WHERE status <> 'draft' AND finalized_at >= $1 AND finalized_at < $2 ORDER BY series, year, number`, m.From, m.To); err != nil {
 			return fmt.Errorf("list the documents of %s: %w", month.Month(), err)
 		}
 		if m.Rows, err = billing.Journal(ctx, tx, m.From, m.To); err != nil {

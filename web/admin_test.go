@@ -155,6 +155,48 @@ func TestDesk_wrongInput(t *testing.T) {
 	}
 }
 
+// A month has the documents that were booked in it, by the operator's clock: a clinic in
+// Tokyo has the first of June while it is May here.
+func TestDesk_monthOfAnotherZone(t *testing.T) {
+	t.Parallel()
+	p := newPayer(t)
+	u, err := p.server.Accounts.Create(t.Context(), accounts.NewUser{Business: "Praxis Tokio", Email: "tokio@example.com", Password: password, Language: "en"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.exec(`UPDATE accounts SET billing = 'metered', zone = 'Asia/Tokyo' WHERE account_id = $1`, u.AccountID)
+	p.exec(`INSERT INTO billing_accounts (account_id, street, house_no, zip, town) VALUES ($1, 'Ginza', '1', '104-0061', 'Tokyo')`, u.AccountID)
+	now := p.clock.now()
+	p.set(time.Date(2026, 5, 31, 16, 0, 0, 0, time.UTC))
+	if _, err := p.server.Books.Billing.Do(t.Context(), billing.Command{Account: u.AccountID, Key: "start", Actor: billing.System,
+		Change: billing.Change{Kind: billing.Start, Interval: billing.Monthly, Quantity: 1, Paid: true}}); err != nil {
+		t.Fatal(err)
+	}
+	p.set(now)
+	if day := p.text(`SELECT CAST(issued_on AS text) FROM invoices WHERE account_id = $1`, u.AccountID); day != "2026-06-01" {
+		t.Fatalf("issued on %s", day)
+	}
+	number := p.text(`SELECT series || '-' || year || '-' || lpad(CAST(number AS text), 6, '0') FROM invoices WHERE account_id = $1`, u.AccountID)
+	for month, days := range map[string][2]string{"2026-05": {"2026-05-01", "2026-05-31"}, "2026-06": {"2026-06-01", "2026-06-30"}} {
+		if page := p.do(p.admin, "GET", "/admin/billing/months?month="+month, nil, nil); page.status != http.StatusOK || !strings.Contains(page.body, `id="agrees"`) {
+			t.Errorf("%s: %d, or the journal doesn't agree with the documents", month, page.status)
+		}
+		in := month == "2026-05"
+		z := p.do(p.admin, "GET", "/admin/billing/months/zip?month="+month, nil, nil)
+		archive, err := zip.NewReader(strings.NewReader(z.body), int64(len(z.body)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if has := slices.ContainsFunc(archive.File, func(f *zip.File) bool { return f.Name == number+".pdf" }); has != in {
+			t.Errorf("%s: %s is among its files: %t", month, number, has)
+		}
+		list := p.do(p.admin, "GET", "/admin/billing/invoices?from="+days[0]+"&to="+days[1], nil, nil)
+		if strings.Contains(list.body, number) != in {
+			t.Errorf("%s: the list that the month leads to has another say on %s", month, number)
+		}
+	}
+}
+
 // What was written off can be marked as paid, in parts, too: that much is no loss any more.
 func TestDesk_paidAfterAll(t *testing.T) {
 	t.Parallel()
