@@ -93,7 +93,7 @@ func (s *Server) deskDocument(w http.ResponseWriter, r *request) error {
 			Level int          `db:"level"`
 			On    billing.Date `db:"taken_on"`
 		}
-		if err := s.Operator.SelectContext(r.Context(), &steps, `SELECT level, taken_on FROM dunning_steps WHERE account_id = $1 AND invoice_id = $2 ORDER BY level`, doc.Account, doc.ID); err != nil {
+		if err := s.Operator.SelectContext(r.Context(), &steps, `SELECT level, taken_on FROM dunning_steps WHERE account_id = $1 AND invoice_id = $2 ORDER BY round, level`, doc.Account, doc.ID); err != nil {
 			return fmt.Errorf("read the reminders of invoice %d: %w", doc.ID, err)
 		}
 		t := deskTable{Title: r.say("desk.document.reminders"), Heads: r.heads("level", "reminded"), Empty: r.say("desk.none")}

@@ -68,7 +68,8 @@ var deskLists = []deskList{
 			{"subscription", `COALESCE(s.status, 'none')`, asWord, "subscriptions", ""},
 		},
 		from: `invoices i JOIN accounts a ON a.account_id = i.account_id LEFT JOIN subscriptions s ON s.account_id = i.account_id AND s.status NOT IN ('canceled', 'expired')
-			LEFT JOIN (SELECT account_id, invoice_id, max(level) AS level, max(taken_on) AS taken_on FROM dunning_steps GROUP BY 1, 2) d ON d.account_id = i.account_id AND d.invoice_id = i.id
+			LEFT JOIN (SELECT account_id, invoice_id, round, max(level) AS level, max(taken_on) AS taken_on FROM dunning_steps GROUP BY 1, 2, 3) d
+				ON d.account_id = i.account_id AND d.invoice_id = i.id AND d.round = i.reopened
 			WHERE ` + isOverdue,
 		states: []deskState{{"late_30", daysLate + ` BETWEEN 1 AND 30`}, {"late_60", daysLate + ` BETWEEN 31 AND 60`}, {"late_90", daysLate + ` BETWEEN 61 AND 90`}, {"late_more", daysLate + ` > 90`}, {"paused", `s.dunning_after > $5`}},
 		search: `a.business || ' ' || ` + numberOfDoc, account: `a.account_id`, day: `i.due_on`, order: `i.due_on, i.account_id, i.id`,

@@ -197,6 +197,51 @@ func TestDesk_monthOfAnotherZone(t *testing.T) {
 	}
 }
 
+// An invoice whose payment went back is reminded of anew: what was said in the round before
+// neither stands as its level nor brings the suspension nearer.
+func TestDesk_reopenedIsRemindedAnew(t *testing.T) {
+	t.Parallel()
+	p := newPayer(t)
+	for level, day := range []string{"2026-05-14", "2026-05-20", "2026-05-22"} {
+		p.exec(`INSERT INTO dunning_steps (account_id, invoice_id, round, level, taken_on, at) VALUES ($1, $2, 0, $3, $4, $5)`, p.ID, p.Open, level+1, day, p.clock.now())
+	}
+	state := func() (level string, suspend billing.Date) {
+		t.Helper()
+		list := p.do(p.admin, "GET", "/admin/billing/pastdue.csv", nil, nil)
+		if list.status != http.StatusOK {
+			t.Fatalf("%d\n%s", list.status, list.body)
+		}
+		tx := p.owner.MustBegin()
+		defer func() { _ = tx.Rollback() }() // it only read
+		sub, err := billing.StatusOf(t.Context(), tx, p.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		zone, err := time.LoadLocation("Europe/Zurich")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if suspend, err = suspendOnTx(t.Context(), tx, sub, billing.DateIn(p.clock.now(), zone)); err != nil {
+			t.Fatal(err)
+		}
+		return list.body, suspend
+	}
+	list, before := state()
+	if !strings.Contains(list, "2026-05-22") {
+		t.Errorf("the last reminder isn't in the list:\n%s", list)
+	}
+	p.exec(`UPDATE invoices SET status = 'paid' WHERE account_id = $1 AND id = $2`, p.ID, p.Open)
+	p.exec(`UPDATE invoices SET status = 'open' WHERE account_id = $1 AND id = $2`, p.ID, p.Open)
+	p.exec(`INSERT INTO dunning_steps (account_id, invoice_id, round, level, taken_on, at) VALUES ($1, $2, 1, 1, '2026-06-01', $3)`, p.ID, p.Open, p.clock.now())
+	list, after := state()
+	if !strings.Contains(list, "2026-06-01") || strings.Contains(list, "2026-05-22") {
+		t.Errorf("the reminder of the round before still stands:\n%s", list)
+	}
+	if after <= before {
+		t.Errorf("the suspension was to come on %s, and on %s now", before, after)
+	}
+}
+
 // What was written off can be marked as paid, in parts, too: that much is no loss any more.
 func TestDesk_paidAfterAll(t *testing.T) {
 	t.Parallel()

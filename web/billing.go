@@ -257,7 +257,7 @@ func suspendOnTx(ctx context.Context, tx *sqlx.Tx, sub billing.Subscription, tod
 	}
 	if err := tx.SelectContext(ctx, &rows, `SELECT i.due_on, max(d.taken_on) FILTER (WHERE d.level = 1) AS first, max(d.taken_on) FILTER (WHERE d.level = 2) AS second,
 		max(d.taken_on) FILTER (WHERE d.level = 3) AS last
-		FROM invoices i LEFT JOIN dunning_steps d ON d.account_id = i.account_id AND d.invoice_id = i.id AND d.account_id = $1
+		FROM invoices i LEFT JOIN dunning_steps d ON d.account_id = i.account_id AND d.invoice_id = i.id AND d.round = i.reopened AND d.account_id = $1
 		WHERE i.account_id = $1 AND i.kind = 'invoice' AND i.status = 'open' AND i.subscription_id = $2 AND i.due_on < $3 GROUP BY i.account_id, i.id, i.due_on`,
 		sub.AccountID, sub.ID, today); err != nil {
 		return 0, fmt.Errorf("read what is overdue: %w", err)
