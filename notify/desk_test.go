@@ -152,6 +152,23 @@ func TestDesk_crossedReceiptIsFoundAtOnce(t *testing.T) {
 	}
 }
 
+// A gateway that gives all segments of a message one id says of all of them what it says.
+func TestDesk_oneIDForAllSegments(t *testing.T) {
+	t.Parallel()
+	for _, unobserved := range []bool{false, true} {
+		w := newWorld(t)
+		w.unobserved = unobserved
+		w.carrier.script = func(int, notify.Message) (notify.Submission, error) {
+			return notify.Submission{IDs: []string{"7", "7"}}, nil
+		}
+		ref := w.enqueue(long)
+		w.tick(w.dispatcher(nil))
+		w.wantStatus(ref, notify.Sent, "")
+		w.receipt(w.desk(), "7", notify.Delivered, nil)
+		w.wantStatus(ref, notify.Delivered, "")
+	}
+}
+
 // A carrier that gives an id again means the newest message by it, also where the id's
 // former message is still remembered.
 func TestDesk_idGivenAgain(t *testing.T) {

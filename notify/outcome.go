@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -61,7 +62,7 @@ const (
 func judge(it *item, s Submission, err error, now time.Time) (o outcome, p pause, after time.Duration) {
 	o = outcome{it: it, counted: true, at: now, err: err}
 	if err == nil {
-		o.verdict, o.ids = vAccepted, s.IDs
+		o.verdict, o.ids = vAccepted, distinct(s.IDs)
 		return o, noPause, 0
 	}
 	var se *SendError
@@ -96,6 +97,21 @@ func judge(it *item, s Submission, err error, now time.Time) (o outcome, p pause
 		o.verdict, o.reason, p = vUnanswered, ReasonUnanswered, pauseFailing
 	}
 	return o, p, after
+}
+
+// distinct are the carrier ids as they are stored, each once: some gateways give all segments
+// of a message one id, and then one receipt.
+func distinct(ids []string) []string {
+	if len(ids) == 1 && clean(ids[0]) == ids[0] {
+		return ids // mostly
+	}
+	all := make([]string, 0, len(ids))
+	for _, id := range ids {
+		if id = clean(id); !slices.Contains(all, id) {
+			all = append(all, id)
+		}
+	}
+	return all
 }
 
 // backoff is the pause before attempt n+1 after n failed ones: base doubled each time,

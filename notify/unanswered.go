@@ -223,6 +223,7 @@ func (m doubt) change(from Status, st standing) StatusChange {
 
 // resolveTx records that m was accepted after all, with the carrier ids known.
 func (b *book) resolveTx(ctx context.Context, tx *sqlx.Tx, m doubt, ids []string, now time.Time, receiptWait time.Duration) error {
+	ids = distinct(ids)
 	since := m.Since
 	st := standing{MessageRef: m.ref(), status: Sent, carrier: m.Carrier, parts: len(ids), attempts: max(m.Attempts, 1), accepted: &since, at: now}
 	refs := make([]carrierID, len(ids))

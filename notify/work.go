@@ -231,9 +231,6 @@ func (d *Dispatcher) submit(ctx context.Context, b *batch, it *item) (o outcome,
 	switch {
 	case o.verdict == vAccepted:
 		took = now.Sub(handed)
-		for i, id := range o.ids {
-			o.ids[i] = clean(id)
-		}
 		d.cfg.Flights.took(b.carrier(), o.ids)
 		b.lane.accepted()
 	case p != noPause:
