@@ -55,6 +55,9 @@ func New(cfg Config) (*Carrier, error) {
 		c.log = slog.New(slog.DiscardHandler)
 	}
 	c.log = c.log.With(slog.String("carrier", cfg.Name))
+	for _, w := range cfg.Warnings() {
+		c.log.Warn(w + "; should the gateway refuse the bind, ask for a shorter one")
+	}
 	if c.now == nil {
 		c.now = time.Now
 	}

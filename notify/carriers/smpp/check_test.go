@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"rappel/notify"
+	"rappel/notify/notifytest"
 	"rappel/notify/standin"
 )
 
@@ -71,5 +72,24 @@ func TestParseURL_quotesNoValue(t *testing.T) {
 		if !errors.Is(err, ErrConfig) || strings.Contains(err.Error(), "geheim") || !strings.Contains(err.Error(), key) {
 			t.Errorf("%s: %v", key, err)
 		}
+	}
+}
+
+// Users and passwords longer than SMPP allows are sent whole; the log tells of them, not what
+// they are.
+func TestBind_longCredentials(t *testing.T) {
+	t.Parallel()
+	smsc, err := standin.NewSMSC("127.0.0.1:0", standin.SMSCConfig{User: "clinic-of-the-long-street", Password: "quite-a-long-password"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeSMSC(t, smsc) })
+	var log notifytest.Log
+	r := attachLogged(t, notifytest.NewInbox(), smsc, "", nil, log.Logger())
+	until(t, smsc, func() bool { return smsc.Bound() == 1 })
+	r.awaitBound(t, 1)
+	text := log.String()
+	if !strings.Contains(text, "user is longer") || !strings.Contains(text, "password is longer") || strings.Contains(text, "quite-a-long") {
+		t.Errorf("the log says %s", text)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -207,7 +208,8 @@ func parseBool(s string) (bool, error) {
 }
 
 // Validate returns an ErrConfig that names the first field out of its bounds.
-// Lengths are those of SMPP 3.4 §4.1.1, less the closing NUL.
+// Lengths are those of SMPP 3.4 §4.1.1, less the closing NUL; for user and password see
+// Warnings.
 func (c Config) Validate() error {
 	host, _, err := net.SplitHostPort(c.Address)
 	bad := func(field, want string) error { return fmt.Errorf("%w: %s: want %s", ErrConfig, field, want) }
@@ -216,10 +218,10 @@ func (c Config) Validate() error {
 		return bad("address", "host:port")
 	case c.Name == "":
 		return bad("name", "a word")
-	case len(c.User) > 15:
-		return bad("user", "at most 15 octets")
-	case len(c.Password) > 8:
-		return bad("password", "at most 8 octets")
+	case len(c.User) > 255 || strings.Contains(c.User, "\x00"):
+		return bad("user", "at most 255 octets, none of them NUL")
+	case len(c.Password) > 255 || strings.Contains(c.Password, "\x00"):
+		return bad("password", "at most 255 octets, none of them NUL")
 	case len(c.SystemType) > 12:
 		return bad("system_type", "at most 12 octets")
 	case c.Window < 1 || c.Window > 10_000:
@@ -250,4 +252,18 @@ func (c Config) Validate() error {
 		return bad("zone", "an IANA name")
 	}
 	return nil
+}
+
+// Warnings are what may be wrong with c, though it is sent as it is. They carry no password.
+//
+// SMPP 3.4 §4.1.1 has 15 octets for a user and 8 for a password, but many gateways hand out
+// longer ones. One that keeps to it refuses the bind, or cuts them.
+func (c Config) Warnings() (all []string) {
+	if len(c.User) > 15 {
+		all = append(all, "user is longer than SMPP's 15 octets")
+	}
+	if len(c.Password) > 8 {
+		all = append(all, "password is longer than SMPP's 8 octets")
+	}
+	return all
 }

@@ -118,6 +118,8 @@
 //     receipt with status SENT: evidence for a message of unknown fate.
 //   - 0x01, 0x43, 0x61, 0x62 and their like say that we built a PDU wrongly. They are logged
 //     as errors, with the message's ids, for somebody who can change this program.
+//   - User and password may be longer than SMPP allows: many gateways hand out such ones. The
+//     log says so.
 //   - A bind refused with 0x05 or 0x0D is tried again like a lost connection: it is what
 //     gateways say that are being started, or still believe an old session alive. Only a
 //     message that never got past it has no route. A wrong password, user or system type is

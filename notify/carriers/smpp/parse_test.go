@@ -41,7 +41,8 @@ func TestParseURL(t *testing.T) {
 		{"smpp://h?window=1&window=2", Config{}, "given 2 times"},
 		{"smpp://h?rate=NaN", Config{}, "rate"},
 		{"smpp://h?alphabet=ascii", Config{}, "alphabet"},
-		{"smpp://u:far-too-long@h", Config{}, "password: want at most 8"},
+		{"smpp://u:far-too-long" + strings.Repeat("x", 250) + "@h", Config{}, "password: want at most 255"},
+		{"smpp://u:far-too-long%00@h", Config{}, "password: want at most 255 octets, none of them NUL"},
 	} {
 		u, err := url.Parse(tt.url)
 		if err != nil {
