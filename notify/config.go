@@ -106,7 +106,7 @@ func (c Config) withDefaults() (Config, error) {
 		{&c.ThrottlePause, time.Second},
 		{&c.MisconfiguredPause, 5 * time.Minute},
 		{&c.BreakPause, 2 * time.Second},
-		{&c.InvalidFor, 90 * 24 * time.Hour},
+		{&c.InvalidFor, invalidFor},
 		{&c.Poll, 50 * time.Millisecond},
 		{&c.KeepEarly, 7 * 24 * time.Hour},
 	} {

@@ -8,6 +8,9 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
+// invalidFor is the default of Config.InvalidFor.
+const invalidFor = 90 * 24 * time.Hour
+
 // InvalidNumber is a number that a carrier said nobody has. It isn't texted for
 // Config.InvalidFor, since numbers are given out anew.
 type InvalidNumber struct {

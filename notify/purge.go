@@ -108,6 +108,35 @@ func purgeRepliesTx(ctx context.Context, tx *sqlx.Tx, account int64, before time
 	return int(n), err
 }
 
+// purgeInvalidTx deletes up to limit of account's invalid numbers listed before the instant:
+// they stop nothing any more.
+func purgeInvalidTx(ctx context.Context, tx *sqlx.Tx, account int64, before time.Time, limit int) (int, error) {
+	res, err := tx.ExecContext(ctx, `
+		WITH old AS MATERIALIZED (SELECT recipient FROM invalid_numbers WHERE account_id = $1 AND since < $2 ORDER BY recipient LIMIT $3 FOR UPDATE SKIP LOCKED)
+		DELETE FROM invalid_numbers i USING old WHERE i.account_id = $1 AND i.recipient = old.recipient`, account, before, limit)
+	if err != nil {
+		return 0, fmt.Errorf("purge invalid numbers: %w", err)
+	}
+	n, err := res.RowsAffected()
+	return int(n), err
+}
+
+// purgeLinksTx deletes up to limit of account's unsubscribe links made before the instant
+// for people of whom the account has no message left. Who is written to again gets the same
+// link again.
+func purgeLinksTx(ctx context.Context, tx *sqlx.Tx, account int64, before time.Time, limit int) (int, error) {
+	res, err := tx.ExecContext(ctx, `
+		WITH old AS MATERIALIZED (SELECT l.token FROM unsubscribe_links l WHERE l.account_id = $1 AND l.created_at < $2
+		    AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.account_id = $1 AND m.recipient = l.recipient)
+		    ORDER BY l.created_at, l.token LIMIT $3 FOR UPDATE SKIP LOCKED)
+		DELETE FROM unsubscribe_links l USING old WHERE l.account_id = $1 AND l.token = old.token`, account, before, limit)
+	if err != nil {
+		return 0, fmt.Errorf("purge unsubscribe links: %w", err)
+	}
+	n, err := res.RowsAffected()
+	return int(n), err
+}
+
 // RefCursor is how far PurgeRefs has come. The zero value is the beginning.
 type RefCursor struct{ Carrier, ID string }
 

@@ -207,6 +207,38 @@ func TestPurger_night(t *testing.T) {
 	}
 }
 
+// Numbers go too: an invalid one when it stops nothing any more, a link with the last
+// message to its person, and both with their account.
+func TestPurger_numbers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.account(2)
+	old, young := epoch.Add(-181*24*time.Hour), epoch.Add(-time.Hour)
+	w.enqueue(func(m *notify.NewMessage) {
+		m.Recipient, m.Expires = "+41790000003", epoch.Add(1000*24*time.Hour)
+		m.SendAt = epoch.Add(999 * 24 * time.Hour)
+	})
+	w.exec(`INSERT INTO invalid_numbers (account_id, recipient, message_id, since) VALUES (1, '+41790000001', 1, $1), (1, '+41790000002', 1, $2), (2, '+41790000001', 1, $2)`, old, young)
+	w.exec(`INSERT INTO unsubscribe_links (token, account_id, recipient, created_at)
+		VALUES ('gone', 1, '+41790000001', $1), ('young', 1, '+41790000002', $2), ('written', 1, '+41790000003', $1), ('other', 2, '+41790000003', $2)`, old, young)
+	p, seen := w.purger(nil)
+	w.purge(p)
+	w.clock.Add(25 * time.Hour)
+	for w.purge(p) > 0 {
+		w.clock.Add(time.Second)
+	}
+	if seen["invalid_numbers"] != 1 || w.count(`SELECT count(*) FROM invalid_numbers WHERE recipient = '+41790000002'`) != 1 {
+		t.Errorf("%d invalid numbers went, want the old one", seen["invalid_numbers"])
+	}
+	if seen["links"] != 1 || w.count(`SELECT count(*) FROM unsubscribe_links WHERE token = 'gone'`) != 0 {
+		t.Errorf("%d links went, want the old one of whom nothing is kept", seen["links"])
+	}
+	w.exec(`DELETE FROM accounts WHERE account_id = 2`)
+	if n := w.count(`SELECT (SELECT count(*) FROM unsubscribe_links WHERE account_id = 2) + (SELECT count(*) FROM invalid_numbers WHERE account_id = 2)`); n != 0 {
+		t.Errorf("%d numbers of an account that is gone", n)
+	}
+}
+
 // While anything waits to be sent nothing is purged, but not for ever.
 func TestPurger_standsBack(t *testing.T) {
 	t.Parallel()

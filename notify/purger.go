@@ -37,9 +37,11 @@ const (
 type PurgerConfig struct {
 	DB     *sqlx.DB                    // the owner's pool
 	Keeper Keeper                      // nil = nobody keeps anything about messages
-	Meter  func(what string, rows int) // hears what was deleted: occasions, messages, replies, carrier_ids; nil = nobody
-	Now    func() time.Time            // nil = time.Now
-	Log    *slog.Logger                // nil = slog.Default()
+	Meter  func(what string, rows int) // hears what was deleted: occasions, messages, replies, invalid_numbers, links, carrier_ids; nil = nobody
+	// InvalidFor is Config.InvalidFor: past it an invalid number is of no use. 0 = its default.
+	InvalidFor time.Duration
+	Now        func() time.Time // nil = time.Now
+	Log        *slog.Logger     // nil = slog.Default()
 }
 
 // Purger deletes what accounts kept long enough, see Retention: each account once a
@@ -68,6 +70,9 @@ func NewPurger(cfg PurgerConfig) (*Purger, error) {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
+	}
+	if cfg.InvalidFor == 0 {
+		cfg.InvalidFor = invalidFor
 	}
 	if cfg.Meter == nil {
 		cfg.Meter = func(string, int) {}
@@ -221,7 +226,7 @@ func (p *Purger) account(ctx context.Context, account int64) (worked int, next t
 	}
 	if worked > 0 {
 		p.cfg.Log.InfoContext(ctx, "kept long enough, deleted", slog.Int64("account_id", account), slog.Int("occasions", gone["occasions"]),
-			slog.Int("messages", gone["messages"]), slog.Int("replies", gone["replies"]))
+			slog.Int("messages", gone["messages"]), slog.Int("replies", gone["replies"]), slog.Int("invalid_numbers", gone["invalid_numbers"]), slog.Int("links", gone["links"]))
 	}
 	switch {
 	case more && busy:
@@ -251,8 +256,20 @@ func (p *Purger) batchTx(ctx context.Context, tx *sqlx.Tx, account int64, r Rete
 	if gone["messages"] = n; st.place != (Cursor{}) {
 		return true, nil
 	}
-	n, err = purgeRepliesTx(ctx, tx, account, r.RepliesBefore(now), purgeBatch)
-	gone["replies"] = n
+	if n, err = purgeRepliesTx(ctx, tx, account, r.RepliesBefore(now), purgeBatch); err != nil {
+		return false, err
+	}
+	if gone["replies"] = n; n >= purgeBatch {
+		return true, nil
+	}
+	if n, err = purgeInvalidTx(ctx, tx, account, now.Add(-p.cfg.InvalidFor), purgeBatch); err != nil {
+		return false, err
+	}
+	if gone["invalid_numbers"] = n; n >= purgeBatch {
+		return true, nil
+	}
+	n, err = purgeLinksTx(ctx, tx, account, r.MessagesBefore(now), purgeBatch)
+	gone["links"] = n
 	return n >= purgeBatch, err
 }
 
