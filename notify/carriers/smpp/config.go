@@ -59,6 +59,7 @@ type Config struct {
 	ID                   IDForm
 	Receipts             bool
 	Validity             bool
+	Unknown              []string // codes of receipts by which nobody has the number
 	Zone                 *time.Location
 
 	// What the surroundings give; nil is usual.
@@ -166,6 +167,10 @@ func (c *Config) set(key, value string) (err error) {
 		c.ID = IDForm(value)
 	case "receipts":
 		c.Receipts, err = parseBool(value)
+	case "unknown":
+		if c.Unknown = strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' }); len(c.Unknown) == 0 {
+			err = errors.New("want codes with commas between")
+		}
 	case "validity":
 		c.Validity, err = parseBool(value)
 	case "zone":

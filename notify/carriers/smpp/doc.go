@@ -46,6 +46,7 @@
 //	                  decimal in receipt texts) or hexreceipt (the other way round)
 //	receipts=1        0 asks for none
 //	validity=1        0 leaves validity_period empty
+//	unknown=          codes (err) of receipts by which nobody has the number, such as 001,027
 //	zone=UTC          zone of the dates in receipts
 //	ca=               a file of certificates in PEM form: the authorities to trust, with TLS
 //	tls_name=         the name the gateway's certificate is for, if not the host's
@@ -103,6 +104,9 @@
 //   - Receipts also come as data_sm, and as deliver_sm that say they are what a phone
 //     wrote. The text of a receipt, with date and code, is one whatever esm_class says; with
 //     less it is one if the Inbox knows the id as that of a message to who sent it.
+//   - UNDELIV says INVALID_DESTINATION, and so puts the number on the list, by the GSM
+//     network's own code for an unknown subscriber. err in the text means something else at
+//     each gateway, so its codes count only where unknown= names them.
 //   - SMPP has no id for replies. Ours is a hash of the text, the numbers and the
 //     clock cut to five minutes, so that a replay soon after a crash meets the same
 //     id; an identical text that is known to be new gets a counter.

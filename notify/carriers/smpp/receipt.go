@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -115,6 +116,9 @@ func (c *Carrier) receipt(d delivery, text receiptText) (r notify.Receipt) {
 			r.Status = status
 		}
 	}
+	if r.Status == notify.NotDelivered && c.nobodys(d, text) {
+		r.Status = notify.InvalidDestination
+	}
 	if isZeros(r.Code) && len(d.networkError) == 3 {
 		if n := binary.BigEndian.Uint16(d.networkError[1:]); n != 0 {
 			r.Code = strconv.Itoa(int(n))
@@ -127,6 +131,19 @@ func (c *Carrier) receipt(d delivery, text receiptText) (r notify.Receipt) {
 		r.Code = text.Stat
 	}
 	return r
+}
+
+// nobodys reports whether an undelivered receipt says that nobody has the number: by the
+// network's own code, or by one the configuration knows for this gateway.
+//
+// Source: SMPP 3.4 §5.3.2.31 (type 3 is GSM); 3GPP TS 29.002 §17.6.6 (1 is unknownSubscriber).
+func (c *Carrier) nobodys(d delivery, text receiptText) bool {
+	if len(d.networkError) == 3 && d.networkError[0] == 3 && binary.BigEndian.Uint16(d.networkError[1:]) == 1 {
+		return true
+	}
+	return !isZeros(text.Err) && slices.ContainsFunc(c.cfg.Unknown, func(code string) bool {
+		return strings.TrimLeft(code, "0") == strings.TrimLeft(text.Err, "0")
+	})
 }
 
 // isZeros reports whether a code says that there is no error.

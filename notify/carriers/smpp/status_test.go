@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/linxGnu/gosmpp/data"
+
 	"rappel/notify"
 	"rappel/notify/notifytest"
 	"rappel/notify/standin"
@@ -163,6 +165,34 @@ func TestStatusOf(t *testing.T) {
 		5: notify.NotDelivered, 6: notify.Sent, 7: notify.Sent, 8: notify.Rejected, 9: notify.Sent} {
 		if got, known := statusOfState(state); got != want || known != (state >= 1 && state <= 8) {
 			t.Errorf("state %d: got %v, %v", state, got, known)
+		}
+	}
+}
+
+// Undelivered since nobody has the number, and for anything else.
+func TestReceipt_unknownSubscriber(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		query, text, tlvs string
+		want              notify.Status
+	}{
+		{"", "id:1 stat:UNDELIV err:000", "\x04\x23\x00\x03\x03\x00\x01", notify.InvalidDestination},
+		{"", "id:1 stat:UNDELIV err:000", "\x04\x23\x00\x03\x03\x00\x1B", notify.NotDelivered}, // phone off
+		{"", "id:1 stat:UNDELIV err:000", "\x04\x23\x00\x03\x01\x00\x01", notify.NotDelivered}, // not GSM
+		{"", "id:1 stat:UNDELIV err:001", "", notify.NotDelivered},
+		{"unknown=27,001", "id:1 stat:UNDELIV err:001", "", notify.InvalidDestination},
+		{"unknown=27,001", "id:1 stat:UNDELIV err:027", "", notify.InvalidDestination},
+		{"unknown=27,001", "id:1 stat:UNDELIV err:000", "", notify.NotDelivered},
+		{"unknown=27,001", "id:1 stat:DELIVRD err:001", "", notify.Delivered},
+	} {
+		in := notifytest.NewInbox()
+		p := withPeer(t, in, tt.query, "smsc\x00")
+		p.write(t, data.DELIVER_SM, 0, 7, deliverSM(4, 0, tt.text, tt.tlvs))
+		if got := in.AwaitReceipts(t, 1)[0]; got.Status != tt.want {
+			t.Errorf("%s, %s: got %v, want %v", tt.query, tt.text, got.Status, tt.want)
+		}
+		if h, _ := p.read(t); h.status != 0 {
+			t.Errorf("answered %+v", h)
 		}
 	}
 }
