@@ -22,9 +22,19 @@ func (s *Server) deskOrderPage(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
+	part := ""
+	if o.Method == payments.Bank && o.Invoice == 0 && s.Books != nil {
+		came, err := s.Books.Desk.Came(r.Context(), o.Ref())
+		if err != nil {
+			return err
+		}
+		if came > 0 {
+			part = r.say("desk.order.part", "Came", chf(came), "Total", chf(o.Total))
+		}
+	}
 	d := deskThingData{Title: o.Number(), Lead: sub.Clinic.Business, Pill: r.word("orders", string(o.Status)), Mood: deskMoods[string(o.Status)], Crumb: sub.Clinic.page(), CrumbWords: sub.Clinic.Business,
 		FactsTitle: r.say("desk.order"), Downloads: []deskButton{{Words: r.say("desk.order.form"), Href: base + "/form"}}, Note: o.Problem}
-	for _, f := range []struct{ name, value string }{{"sms", r.number(o.SMS)}, {"net", chf(o.Net)}, {"total", chf(o.Total)}, {"method", r.word("method", string(o.Method))}, {"offered_on", o.OfferedOn.Format("02.01.2006")},
+	for _, f := range []struct{ name, value string }{{"sms", r.number(o.SMS)}, {"net", chf(o.Net)}, {"total", chf(o.Total)}, {"part_paid", part}, {"method", r.word("method", string(o.Method))}, {"offered_on", o.OfferedOn.Format("02.01.2006")},
 		{"valid_to", o.ValidTo.Format("02.01.2006")}, {"who", r.actorWords(o.OrderedBy)}, {"reference", o.Reference}} {
 		if f.value != "" {
 			d.Facts = append(d.Facts, deskLine{Label: r.say("desk.column." + f.name), Is: f.value})

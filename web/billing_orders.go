@@ -23,8 +23,9 @@ type orderView struct {
 	Key     string
 	Invoice billing.Document // zero = none yet
 	Errors  map[string]string
-	Paying  bool // the browser comes from the payment service
-	Late    bool // its last day is over
+	Paying  bool  // the browser comes from the payment service
+	Late    bool  // its last day is over
+	Came    int64 // of its total, in Rappen, while nothing is handed over
 }
 
 // orderMake makes an order of a package; by card it leads on to the page to pay on.
@@ -95,6 +96,11 @@ func (s *Server) orderShow(w http.ResponseWriter, r *request, status int, errs m
 	y, m, d := o.ValidTo.Date()
 	v := orderView{Order: o, Card: s.Cashier != nil, Key: randomText()[:22], Errors: errs, Paying: r.URL.Query().Get("paid") != "" && o.Status == payments.Offered,
 		Late: billing.NewDate(y, m, d) < r.today()}
+	if o.Method == payments.Bank && o.Invoice == 0 {
+		if v.Came, err = s.Orders.Came(r.Context(), o.Ref()); err != nil {
+			return err
+		}
+	}
 	if err := r.tx(func(ctx context.Context, tx *sqlx.Tx) (err error) {
 		if v.Files, err = payments.Files(ctx, tx, o.Ref()); err != nil || o.Invoice == 0 {
 			return err

@@ -535,6 +535,26 @@ func TestOrders(t *testing.T) {
 	if page := d.page(first); !strings.Contains(page, "x.pdf") || !strings.Contains(page, "wird geprüft") {
 		t.Error("the file isn't shown")
 	}
+	// A transfer of less than its total is shown.
+	var account, order int64
+	if _, err := fmt.Sscanf(first, "/billing/orders/%d", &order); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.owner.Get(&account, `SELECT account_id FROM orders WHERE id = $1`, order); err != nil {
+		t.Fatal(err)
+	}
+	for _, insert := range []string{
+		`INSERT INTO bank_files (sha256, name, kind, version, message, bookings, skipped, imported_by, imported_at) VALUES (sha256('x'), 'x', '053', 8, 'x', 1, 0, 'operator:1', '2027-03-01Z')`,
+		`INSERT INTO bank_bookings (iban, key, bank_ref, rappen, credit, reversal, booked_on, value_on, payments, info, seen_at) VALUES ('CH93', 'k', 'k', 2000, true, false, '2027-03-01', '2027-03-01', 1, '', '2027-03-01Z')`,
+		fmt.Sprintf(`INSERT INTO bank_entries (iban, booking_key, tx_key, file, rappen, incoming, reference, payer, payer_iban, note, booked_on, state, for_account, for_order, decided_at)
+			VALUES ('CH93', 'k', '', sha256('x'), 2000, true, '', '', '', '', '2027-03-01', 'matched', %d, %d, '2027-03-01Z')`, account, order)} {
+		if _, err := d.owner.Exec(insert); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if page := d.page(first); !strings.Contains(page, `id="part"`) || !strings.Contains(page, "20.00") {
+		t.Error("the part that came isn't shown")
+	}
 	for name, c := range map[string]struct {
 		content []byte
 		want    string

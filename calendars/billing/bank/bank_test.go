@@ -275,6 +275,46 @@ func TestImport_order(t *testing.T) {
 	}
 }
 
+// An order paid in parts is handed over when they reach its total; a part the bank took
+// back doesn't count.
+func TestImport_orderInParts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := context.Background()
+	o, err := w.Desk.Offer(ctx, payments.Wish{Account: 2, Key: "k", Package: 1, Method: payments.Bank, By: "user:1"})
+	w.OK(err)
+	part := func(id string, rappen int64) entry {
+		return entry{bankRef: id, rappen: rappen, details: []tx{{ref: o.Reference, rappen: rappen}}}
+	}
+	is := func(want payments.Status, came int64) payments.Order {
+		t.Helper()
+		got, err := payments.ByRef(ctx, w.DB, o.Ref())
+		w.OK(err)
+		sum, err := w.Desk.Came(ctx, o.Ref())
+		w.OK(err)
+		if got.Status != want || sum != came {
+			t.Errorf("%s with %d, want %s with %d", got.Status, sum, want, came)
+		}
+		return got
+	}
+	w.take(file(camt.Statement, "a", part("1", 2000)), bank.Result{Kind: "053", Bookings: 1, Matched: 1})
+	is(payments.Offered, 2000)
+	back := part("1r", 2000)
+	back.debit, back.reversal = true, true
+	w.take(file(camt.Statement, "b", back, part("2", 2500)), bank.Result{Kind: "053", Bookings: 2, Matched: 1, Undone: 1})
+	is(payments.Offered, 2500)
+	rest := file(camt.Statement, "c", part("3", o.Total-2500))
+	w.take(rest, bank.Result{Kind: "053", Bookings: 1, Matched: 1})
+	got := is(payments.Fulfilled, o.Total)
+	if w.Open(2, got.Invoice) != 0 || w.Credit(2) != 0 || w.Text(`SELECT sum(credits) FROM granted`) != "500" {
+		t.Errorf("open %d, credit %d, %s SMS", w.Open(2, got.Invoice), w.Credit(2), w.Text(`SELECT sum(credits) FROM granted`))
+	}
+	w.take(file(camt.Notification, "d", part("3", o.Total-2500), part("4", 100)), bank.Result{Kind: "054", Bookings: 2, Matched: 1, Known: 1})
+	if w.Credit(2) != 100 || w.Text(`SELECT count(*) FROM invoices WHERE account_id = 2`) != "1" {
+		t.Errorf("credit %d, %s invoices", w.Credit(2), w.Text(`SELECT count(*) FROM invoices WHERE account_id = 2`))
+	}
+}
+
 // Importers with the same files at once: each payment counts once.
 func TestImport_atOnce(t *testing.T) {
 	t.Parallel()

@@ -33,7 +33,9 @@
 //     the rate or the rounding is by then. The tax in it is that of the day it is handed
 //     over, the day of the service.
 //   - A payment below an order's total, on an order nobody signed, is the account's credit
-//     and nothing else: whoever signs later has it counted.
+//     until what came under the order's reference reaches the total: then it is handed over,
+//     and the credit pays its invoice. Until then the order says how much came. What the
+//     bank took back doesn't count.
 //   - The reference carries the account and the document, so a reference is looked up
 //     within its account and no directory of references is needed. Documents of orders are
 //     numbered from 900 000 000 000 on, those of invoices below.

@@ -54,8 +54,8 @@ func (d *Desk) Receive(ctx context.Context, r Receipt) error {
 	return migrations.InTx(ctx, d.c.DB, func(tx *sqlx.Tx) error { return d.ReceiveTx(ctx, tx, r) })
 }
 
-// ReceiveTx books money to what it is for. A receipt for an order in full hands it over;
-// one for an invoice pays that; anything else is the account's credit. The same receipt
+// ReceiveTx books money to what it is for. A receipt for an order hands it over once all
+// that came for it reaches its total; one for an invoice pays that; anything else is the account's credit. The same receipt
 // again changes nothing.
 func (d *Desk) ReceiveTx(ctx context.Context, tx *sqlx.Tx, r Receipt) error {
 	if r.Account <= 0 || r.Provider == "" || r.Ref == "" || r.Rappen <= 0 {
@@ -74,12 +74,19 @@ func (d *Desk) ReceiveTx(ctx context.Context, tx *sqlx.Tx, r Receipt) error {
 		return err
 	}
 	now := d.c.Now()
+	pay.Invoice = 0
 	switch {
 	case o.Invoice != 0: // handed over: its invoice is what is paid
 		pay.Invoice = o.Invoice
-	case o.Status == Paid || r.Rappen < o.Total: // waits for another try, or is a part only
-		pay.Invoice = 0
+	case o.Status == Paid: // waits for another try
 	default:
+		before, err := came(ctx, tx, ref, r.Ref)
+		if err != nil {
+			return err
+		}
+		if before+r.Rappen < o.Total {
+			break // a part
+		}
 		if pay.Invoice, err = d.tryHandOver(ctx, tx, o, r.Rappen, now); err != nil {
 			return err
 		}
@@ -88,6 +95,22 @@ func (d *Desk) ReceiveTx(ctx context.Context, tx *sqlx.Tx, r Receipt) error {
 		return err
 	}
 	return d.settle(ctx, tx, ref, now)
+}
+
+// Came is what came by transfer under an order's reference, in Rappen: below its total, and
+// as long as nothing was handed over, it is paid in part.
+func (d *Desk) Came(ctx context.Context, r Ref) (int64, error) {
+	return came(ctx, d.c.DB, r, "")
+}
+
+// came is Came without the receipt named but.
+func came(ctx context.Context, q sqlx.QueryerContext, r Ref, but string) (rappen int64, err error) {
+	if err := sqlx.GetContext(ctx, q, &rappen, `SELECT CAST(COALESCE(sum(e.rappen), 0) AS bigint) FROM bank_entries e
+		WHERE e.for_account = $1 AND e.for_order = $2 AND e.incoming AND e.state IN ('matched', 'assigned') AND 'entry/' || e.id <> $3
+		AND NOT EXISTS (SELECT 1 FROM bank_entries b WHERE b.reverses = e.id AND b.state IN ('matched', 'assigned'))`, r.Account, r.Order, but); err != nil {
+		return 0, fmt.Errorf("read what came for order %d: %w", r.Order, err)
+	}
+	return rappen, nil
 }
 
 // tryHandOver hands an order over for which paid Rappen came. When that fails the order is marked paid with the
