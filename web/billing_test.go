@@ -293,6 +293,28 @@ func TestPlan_Change(t *testing.T) {
 	}
 }
 
+// A clinic's log tells what it changed about its plan and its address, once each.
+func TestPlan_Audited(t *testing.T) {
+	t.Parallel()
+	c := newSite(t).clinic("Praxis am See")
+	c.metered()
+	c.subscribe(0, 1)
+	f := c.confirmForm("/billing/plan?do=quantity&quantity=2")
+	for range 2 {
+		c.post("/billing/plan", f)
+	}
+	c.post("/billing/address", url.Values{"street": {"Seeweg"}, "house_no": {"9"}, "zip": {"6300"}, "town": {"Zug"}, "country": {"CH"}, "vat_uid": {"CHE-123.456.789"}, "email": {"kasse@example.com"}})
+	if n := c.count(`SELECT count(*) FROM audit WHERE account_id = $1 AND action = 'billing.quantity' AND actor_kind = 'user' AND before = '{"quantity": 1}' AND after = '{"quantity": 2}'`, c.ID); n != 1 {
+		t.Errorf("%d entries of the plan, want 1", n)
+	}
+	page := c.page("/audit")
+	for _, want := range []string{"Anzahl Kalender ändern", "CHE-123.456.789", "kasse@example.com", "Zug"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the log lacks %q\n%s", want, page)
+		}
+	}
+}
+
 // TestPlan_Life: from no plan to its end and back.
 func TestPlan_Life(t *testing.T) {
 	t.Parallel()

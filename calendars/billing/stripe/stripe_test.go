@@ -233,7 +233,13 @@ func TestCharge(t *testing.T) {
 	if len(all) != 2 || !all[0].Standard || all[0].Label != "Visa •••• 0341" || all[0].Expires != "2031-08" {
 		t.Fatalf("%+v", all)
 	}
-	w.OK(w.client.SetStandard(w.ctx, 1, all[1].ID))
+	anna := migrations.WithActor(w.ctx, migrations.Actor{Kind: "user", ID: 1, Name: "Anna", Role: "owner", At: time.Date(2027, 3, 1, 9, 0, 0, 0, time.UTC)})
+	w.OK(w.client.SetStandard(anna, 1, all[1].ID))
+	var logged int
+	w.OK(w.DB.Get(&logged, `SELECT count(*) FROM audit WHERE account_id = 1 AND actor = 'Anna' AND action = 'payment_methods.update'`))
+	if logged != 2 {
+		t.Errorf("%d entries of the log, want one of each method", logged)
+	}
 	charge(stripe.ErrAction)
 	w.leave(1, standin.TakesTime)
 	w.OK(w.client.Remove(w.ctx, 1, all[0].ID))
