@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -33,12 +34,20 @@ type request struct {
 // largeBodies are the routes that take more than a megabyte, in bytes.
 var largeBodies = map[string]int64{"POST /admin/billing/bank": mostBankFile, "POST /billing/orders/{id}/files": maxOrderFile}
 
+// zurich is the clock of whoever is at no clinic: operators, and who isn't logged in.
+var zurich = sync.OnceValue(func() *time.Location {
+	if loc, err := time.LoadLocation("Europe/Zurich"); err == nil {
+		return loc
+	}
+	return time.UTC // no zones on this machine
+})
+
 // serve wraps a route's handler: who is it, may they, and what if it fails.
 func (s *Server) serve(rt route) http.HandlerFunc {
 	return func(w http.ResponseWriter, hr *http.Request) {
 		hr.Body = http.MaxBytesReader(w, hr.Body, cmp.Or(largeBodies[rt.pattern], 1<<20))
 		w.Header().Set("Cache-Control", "no-store")
-		r := &request{Request: hr, s: s, Loc: time.UTC}
+		r := &request{Request: hr, s: s, Loc: zurich()}
 		r.Lang = s.words.language(hr, "")
 		if err := r.identify(); err != nil {
 			s.fail(w, r, err)

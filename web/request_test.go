@@ -5,9 +5,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"rappel/web/accounts"
 )
 
 // What no column can hold is left out of searches and refused in forms, and so is what
@@ -30,6 +33,32 @@ func TestForms_Unreadable(t *testing.T) {
 		if a := d.do(tt.method, tt.path, tt.form, nil); a.status != tt.want {
 			t.Errorf("%s: %d, want %d", name, a.status, tt.want)
 		}
+	}
+}
+
+// When one may try again is told by the reader's clock, wherever the server stands.
+func TestRequest_tooManyByTheReadersClock(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	tokyo, err := time.LoadLocation("Asia/Tokyo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &request{s: s.server, Lang: "de", Loc: tokyo}
+	if got := r.tooMany(&accounts.TooManyAttempts{RetryAt: time.Date(2026, 6, 1, 22, 5, 0, 0, time.UTC)}); !strings.Contains(got, "07:05") {
+		t.Errorf("in Tokyo: %q, want 07:05", got)
+	}
+	var a answer
+	for a.status != http.StatusTooManyRequests {
+		a = s.do(s.stranger(), "POST", "/login/passkey/begin", url.Values{}, nil)
+	}
+	told, err := time.Parse("15:04", regexp.MustCompile(`[0-9]{2}:[0-9]{2}`).FindString(a.body))
+	if err != nil {
+		t.Fatalf("no time in %s", a.body)
+	}
+	now := s.clock.now().In(zurich())
+	if at := time.Date(now.Year(), now.Month(), now.Day(), told.Hour(), told.Minute(), 59, 0, zurich()); at.Before(now) || at.Sub(now) > time.Hour {
+		t.Errorf("a stranger may try again at %s, it is %s in Zurich", told.Format("15:04"), now.Format("15:04"))
 	}
 }
 

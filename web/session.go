@@ -72,7 +72,7 @@ func (s *Server) login(w http.ResponseWriter, r *request) error {
 
 // tooMany words when one may try again, by the reader's clock.
 func (r *request) tooMany(many *accounts.TooManyAttempts) string {
-	return r.say("login.too_many", "Time", many.RetryAt.Local().Format("15:04"))
+	return r.say("login.too_many", "Time", many.RetryAt.In(r.Loc).Format("15:04"))
 }
 
 // halfFor is how long a right password waits for the second factor, and how long a browser's
@@ -247,8 +247,6 @@ func (r *request) identify() error {
 	r.Lang = s.words.language(r.Request, r.User.Language)
 	if r.Account.ID != 0 {
 		r.Loc = r.Account.Location()
-	} else if zurich, err := time.LoadLocation("Europe/Zurich"); err == nil {
-		r.Loc = zurich
 	}
 	return nil
 }
