@@ -17,6 +17,7 @@ import (
 
 	"rappel/calendars"
 	"rappel/calendars/billing"
+	"rappel/calendars/billing/payments"
 )
 
 // planKinds are the changes a clinic makes itself.
@@ -54,6 +55,9 @@ type planView struct {
 	Names     []string // of Watch
 	Homeless  bool     // there is no address to send invoices to yet
 	Here      string   // the page with this change
+	DueDays   int      // an invoice is to be paid within
+	Card      bool     // one can pay online
+	Charged   *Means   // invoices are charged to it by themselves
 }
 
 // priceView is what a calendar costs by how many there are.
@@ -133,6 +137,9 @@ func (s *Server) plan(r *request, f planForm) (v planView, err error) {
 		if address, err = addressTx(ctx, tx, account); err != nil {
 			return err
 		}
+		if err = tx.GetContext(ctx, &v.DueDays, `SELECT COALESCE((SELECT due_days FROM billing_accounts WHERE account_id = $1), $2)`, account, seller.DueDays); err != nil {
+			return err
+		}
 		return tx.GetContext(ctx, &had, `SELECT EXISTS (SELECT 1 FROM subscriptions WHERE account_id = $1)`, account)
 	}); err != nil {
 		return v, err
@@ -141,6 +148,10 @@ func (s *Server) plan(r *request, f planForm) (v planView, err error) {
 		return v, err
 	}
 	if v.Names, err = s.picked(r, f.Watch); err != nil {
+		return v, err
+	}
+	v.Card = s.Cashier != nil
+	if v.Charged, err = s.charged(ctx, r); err != nil {
 		return v, err
 	}
 	if v.Do == "" {
@@ -355,7 +366,7 @@ func (r *request) asked(f planForm, trial int64) (billing.Change, error) {
 }
 
 // planDone leads on: to the calendars that wait for it, to the invoice that is to be paid,
-// or back.
+// or back. Who wants to pay online at once goes to the page for that.
 func (s *Server) planDone(w http.ResponseWriter, r *request, f planForm, done billing.Done) error {
 	if len(f.Watch) > 0 && (f.Do == billing.Start || f.Do == billing.SetQuantity) {
 		for _, text := range f.Watch {
@@ -372,12 +383,32 @@ func (s *Server) planDone(w http.ResponseWriter, r *request, f planForm, done bi
 				return err
 			}
 		}
+		if r.paysOnline(done) {
+			return s.planPay(w, r, done)
+		}
 		return r.see(w, "/calendars", "billing.done.picked", "Count", len(f.Watch))
+	}
+	if r.paysOnline(done) {
+		return s.planPay(w, r, done)
 	}
 	if done.Due > 0 && len(done.Documents) > 0 {
 		return r.see(w, fmt.Sprintf("/billing/invoices/%d", done.Documents[len(done.Documents)-1]), "billing.done."+string(f.Do))
 	}
 	return r.see(w, "/billing", "billing.done."+string(f.Do))
+}
+
+// paysOnline reports whether what a change made due is to be paid online at once.
+func (r *request) paysOnline(done billing.Done) bool {
+	return r.PostFormValue("pay") == "online" && r.s.Cashier != nil && done.Due > 0 && len(done.Documents) > 0
+}
+
+// planPay leads to the page on which the invoice of a change is paid; where there is none
+// now the invoice itself says how else.
+func (s *Server) planPay(w http.ResponseWriter, r *request, done billing.Done) error {
+	invoice := done.Documents[len(done.Documents)-1]
+	here := fmt.Sprintf("/billing/invoices/%d", invoice)
+	to, err := s.Cashier.PayInvoice(r.Context(), payments.Target{Account: r.Account.ID, Invoice: invoice}, formKey(r), Return{Done: here + "?paid=1", Cancel: here})
+	return s.leave(w, r, to, err, here)
 }
 
 // raise leads from calendars that aren't covered to the change that covers them.

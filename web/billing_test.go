@@ -476,6 +476,72 @@ func TestInvoices(t *testing.T) {
 	}
 }
 
+// TestPlan_OnInvoice: who begins without a trial sees how the first invoice is paid. It is
+// open at once, goes out by mail, has a slip to pay by and a page to pay on, and the plan
+// runs; when the transfer comes nothing is open any more.
+func TestPlan_OnInvoice(t *testing.T) {
+	t.Parallel()
+	c := newSite(t).clinic("Praxis am See")
+	c.metered()
+	c.exec(`UPDATE seller SET trial_days = 0`)
+	c.exec(`UPDATE billing_accounts SET due_days = 25 WHERE account_id = $1`, c.ID)
+	const path = "/billing/plan?do=start&interval=monthly&quantity=2"
+	page := c.page(path)
+	for _, want := range []string{"QR-Einzahlungsschein, zahlbar innert 25 Tagen", "Das Abo läuft ab heute", `id="confirm-online"`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("before ordering the page doesn't say %q", want)
+		}
+	}
+	f := c.confirmForm(path)
+	a := c.post("/billing/plan", f)
+	invoice := c.count(`SELECT max(id) FROM invoices WHERE account_id = $1`, c.ID)
+	here := fmt.Sprintf("/billing/invoices/%d", invoice)
+	if a.status != http.StatusSeeOther || a.header.Get("Location") != here {
+		t.Fatalf("%d to %q, want %s\n%s", a.status, a.header.Get("Location"), here, a.body)
+	}
+	if n := c.count(`SELECT count(*) FROM subscriptions s JOIN invoices i ON i.account_id = s.account_id AND i.subscription_id = s.id WHERE s.account_id = $1 AND s.status = 'active'
+		AND i.status = 'open' AND i.total = 3243 AND i.due_on = i.issued_on + 25 AND i.qr_reference <> ''`, c.ID); n != 1 {
+		t.Errorf("%d open first invoices of a plan that runs, want one", n)
+	}
+	if n := c.count(`SELECT count(*) FROM billing_jobs WHERE account_id = $1 AND kind = 'mail' AND invoice_id = $2`, c.ID, invoice); n != 1 {
+		t.Errorf("%d letters with it, want one", n)
+	}
+	for _, path := range []string{"/billing", here} {
+		page := c.page(path)
+		if !strings.Contains(page, fmt.Sprintf(`action="%s/pay"`, here)) || !strings.Contains(page, here+"/document.pdf") || !strings.Contains(page, "CHF\u00a032.43") {
+			t.Errorf("%s doesn't offer both ways to pay:\n%s", path, page)
+		}
+	}
+	if pdf := c.get(here + "/document.pdf"); !strings.HasPrefix(pdf.body, "%PDF") {
+		t.Error("the slip is no PDF")
+	}
+	c.tx(func(ctx context.Context, tx *sqlx.Tx) error {
+		return c.desk.ReceiveTx(ctx, tx, payments.Receipt{Target: payments.Target{Account: c.ID, Invoice: invoice}, Provider: "bank", Ref: "E1", Rappen: 3243, At: c.clock.now()})
+	})
+	if page := c.page("/billing"); strings.Contains(page, `id="open"`) {
+		t.Error("something is open after the transfer")
+	}
+
+	// More calendars, paid online at once: the same form leads to the same page.
+	f = c.confirmForm("/billing/plan?do=quantity&quantity=3")
+	f.Set("pay", "online")
+	for range 2 {
+		a := c.post("/billing/plan", f)
+		if to := a.header.Get("Location"); a.status != http.StatusSeeOther || to != "https://pay.test/web/"+f.Get("key") {
+			t.Errorf("%d to %q", a.status, to)
+		}
+	}
+	if n := c.count(`SELECT count(*) FROM invoices WHERE account_id = $1`, c.ID); n != 2 {
+		t.Errorf("%d invoices, want two", n)
+	}
+	c.till.fails = ErrCashier
+	f = c.confirmForm("/billing/plan?do=quantity&quantity=4")
+	f.Set("pay", "online")
+	if a := c.post("/billing/plan", f); a.status != http.StatusSeeOther || !strings.HasPrefix(a.header.Get("Location"), "/billing/invoices/") {
+		t.Errorf("without the payment service: %d to %q", a.status, a.header.Get("Location"))
+	}
+}
+
 func TestMethods(t *testing.T) {
 	t.Parallel()
 	d := newDemo(t)
