@@ -21,6 +21,7 @@ import (
 	"rappel/notify/carriers/sandbox"
 	"rappel/notify/carriers/smsup"
 	"rappel/notify/carriers/twilio"
+	"rappel/notify/links"
 	"rappel/notify/optout"
 )
 
@@ -71,6 +72,7 @@ func (c doctorCmd) Run(ctx context.Context, std stdio) error {
 		f.bad("RAPPEL_ROLES: "+err.Error(), "correct RAPPEL_ROLES")
 	} else {
 		f.ok("configuration is complete; the web is %s", c.BaseURL)
+		c.checkLinkBase(f)
 	}
 	if c.Keyset != "" {
 		if _, _, err := loadKeyset(c.Keyset); err != nil {
@@ -87,6 +89,19 @@ func (c doctorCmd) Run(ctx context.Context, std stdio) error {
 	}
 	fmt.Fprintln(std.out, "\nAll is well.")
 	return nil
+}
+
+// checkLinkBase tells of a link base that makes marketing texts longer than need be.
+func (c doctorCmd) checkLinkBase(f *findings) {
+	l, err := links.New(c.linkBase(), make([]byte, 16)) // the key has no part in the length
+	if err != nil {
+		f.bad("unsubscribe links: "+err.Error(), "correct RAPPEL_LINK_BASE, such as rpl.ch/u")
+		return
+	}
+	if more := l.Length() - links.Shortest; more > 0 {
+		f.note(fmt.Sprintf("STOP and link at the end of marketing texts take %d characters, where 26 would do", 26+more),
+			"set RAPPEL_LINK_BASE to a short host that leads to this web's /u/, up to nine characters with the slash behind, such as rpl.ch/u")
+	}
 }
 
 func unjoin(err error) []error {

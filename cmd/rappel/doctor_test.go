@@ -190,6 +190,25 @@ func TestDoctor(t *testing.T) {
 
 // Carriers over HTTP: what works, what is refused, what can't tell us of receipts; each
 // with its remedy, and no secret.
+// A long link base costs characters of each marketing text, which doctor says.
+func TestDoctor_linkBase(t *testing.T) {
+	for _, tt := range []struct {
+		base, url, want string
+		trouble         int
+	}{
+		{"rpl.ch/u", "https://rappel.example", "", 0},
+		{"", "https://rappel.example", "take 34 characters", 0},
+		{"rpl.ch/[u]", "https://rappel.example", "correct RAPPEL_LINK_BASE", 1},
+	} {
+		var out bytes.Buffer
+		f := &findings{std: stdio{out: &out}}
+		doctorCmd{Config: Config{BaseURL: tt.url, LinkBase: tt.base}}.checkLinkBase(f)
+		if f.trouble != tt.trouble || !strings.Contains(out.String(), tt.want) || (tt.want == "") != (out.Len() == 0) {
+			t.Errorf("%q: %q", tt.base, &out)
+		}
+	}
+}
+
 func TestDoctor_carriersOverHTTP(t *testing.T) {
 	t.Parallel()
 	const secret, hook = "tok3n-secret", "0123456789abcdef"

@@ -26,8 +26,11 @@ var (
 	errCrowded = errors.New("links: no free token found")
 )
 
+// Shortest is the length of a link on a base of up to nine characters, which is what the
+// suffix of 26 characters leaves.
+const Shortest = 19
+
 const (
-	linkLength  = 19 // what the suffix of 26 characters leaves
 	tokenLeast  = 10
 	tokenMost   = 16
 	maxAttempts = 8 // of finding a token nobody else has
@@ -61,7 +64,7 @@ func New(base string, key []byte) (Links, error) {
 			return Links{}, fmt.Errorf("%w: %q costs more than a character of a text", ErrBase, base[i])
 		}
 	}
-	return Links{base: base, size: min(max(linkLength-len(base), tokenLeast), tokenMost), key: derived(key)}, nil
+	return Links{base: base, size: min(max(Shortest-len(base), tokenLeast), tokenMost), key: derived(key)}, nil
 }
 
 // derived is a key of our own, since others make keyed hashes with the same.
