@@ -6,7 +6,7 @@ import "errors"
 // arguments gives the same answer. Any other error comes from the database and
 // may be retried.
 var (
-	// ErrSender means a sender is neither an E.164 number nor up to 11 characters
+	// ErrSender means a sender is neither an E.164 number, nor a short code, nor up to 11 characters
 	// of A-Z a-z 0-9 space & . - with a letter among them.
 	ErrSender = errors.New("notify: invalid sender")
 	// ErrRecipient means a recipient is no E.164 number.

@@ -92,15 +92,19 @@ func (k Kind) String() string {
 	return fmt.Sprintf("Kind(%d)", int16(k))
 }
 
-// ValidSender reports whether s can be an originator: an E.164 number with "+", or
-// 1 to 11 characters of A-Z, a-z, 0-9, space, "&", "." and "-" with at least one
+// ValidSender reports whether s can be an originator: an E.164 number with "+", a short
+// code of 3 to 8 digits, or 1 to 11 characters of A-Z, a-z, 0-9, space, "&", "." and "-" with at least one
 // letter and no space at either end. Without a letter handsets take it for a number.
+// A short code means something only in its country, so who asks for one writes there.
 //
 // Source: 3GPP TS 23.040 §9.1.2.5 (11 septets); the alphabet is what Swiss,
 // German and French operators have in common.
 func ValidSender(s string) bool {
 	if strings.HasPrefix(s, "+") {
 		return ValidNumber(s)
+	}
+	if isShortCode(s) {
+		return true
 	}
 	if len(s) == 0 || len(s) > 11 || s[0] == ' ' || s[len(s)-1] == ' ' {
 		return false
@@ -116,6 +120,19 @@ func ValidSender(s string) bool {
 		}
 	}
 	return letter
+}
+
+// isShortCode reports whether s is 3 to 8 digits, the first not 0.
+func isShortCode(s string) bool {
+	if len(s) < 3 || len(s) > 8 || s[0] == '0' {
+		return false
+	}
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return true
 }
 
 // ValidNumber reports whether s has the form of E.164 with "+": 7 to 15 digits, the

@@ -69,6 +69,9 @@ func (a *accountPolicy) originator(asked, country string, rules *CountryRules) o
 // more than the rules.
 func (a *accountPolicy) usable(sender, country string, rules *CountryRules) (why Reason, pending bool) {
 	home, number := numberCountry(sender)
+	if isShortCode(sender) { // of whichever country it is sent in
+		home, number = country, true
+	}
 	state := a.registrations[registrationOf(country, sender)]
 	needed := rules.RegistrationNeeded
 	switch {
@@ -97,7 +100,7 @@ func (a *accountPolicy) usable(sender, country string, rules *CountryRules) (why
 
 func (a *accountPolicy) kindOf(sender string) senderKind {
 	switch {
-	case !strings.HasPrefix(sender, "+"):
+	case !strings.HasPrefix(sender, "+") && !isShortCode(sender):
 		return senderName
 	case a.twoWay[sender]:
 		return senderTwoWay

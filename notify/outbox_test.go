@@ -19,7 +19,7 @@ func TestValidSender(t *testing.T) {
 	for s, want := range map[string]bool{
 		"Praxis": true, "Dr. Weiss": true, "A&B-Praxis": true, "12345678901": false, "A2345678901": true, "A23456789012": false,
 		"": false, " Praxis": false, "Praxis ": false, "Zürich": false, "+41791234567": true, "+0791234567": false, "+41": false,
-		"0791234567": false, "Pra_xis": false, "+4179123456a": false, "...": false,
+		"0791234567": false, "36179": true, "123": true, "12": false, "12345678": true, "123456789": false, "01234": false, "Pra_xis": false, "+4179123456a": false, "...": false,
 	} {
 		if got := notify.ValidSender(s); got != want {
 			t.Errorf("ValidSender(%q) = %t", s, got)
