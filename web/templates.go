@@ -77,7 +77,8 @@ type preview struct {
 	Segments  int
 	Units     int
 	Remaining int
-	Changed   bool // smart encoding replaced something
+	Changes   []segment.Change // what smart encoding replaces, each once
+	Offenders []string         // what makes it UCS-2, each once
 }
 
 func (s *Server) templateNew(w http.ResponseWriter, r *request) error {
@@ -143,7 +144,10 @@ func (s *Server) preview(r *request, body, language string) (preview, error) {
 	}
 	if settings.Smart {
 		text, changes := segment.Smart(p.Text, segment.Typographic)
-		p.Text, p.Changed = text, len(changes) > 0
+		p.Text, p.Changes = text, firsts(changes, func(c segment.Change) string { return c.From })
+	}
+	for _, o := range firsts(segment.Offenders(p.Text), func(o segment.Offender) string { return string(o.Rune) }) {
+		p.Offenders = append(p.Offenders, string(o.Rune))
 	}
 	m := segment.Measure(p.Text)
 	p.Encoding, p.Segments, p.Units, p.Remaining = m.Encoding.String(), m.Segments, m.Units, m.Remaining
@@ -151,6 +155,17 @@ func (s *Server) preview(r *request, body, language string) (preview, error) {
 		p.Advice = append(p.Advice, r.say("advice."+warning.Code, paramPairs(warning.Params)...))
 	}
 	return p, nil
+}
+
+// firsts returns the first of all with each key, in order.
+func firsts[T any](all []T, key func(T) string) (out []T) {
+	seen := map[string]bool{}
+	for _, x := range all {
+		if k := key(x); !seen[k] {
+			seen[k], out = true, append(out, x)
+		}
+	}
+	return out
 }
 
 // formTemplate reads the editor's fields.
