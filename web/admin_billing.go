@@ -91,6 +91,7 @@ type deskHomeData struct {
 	Open     string
 	Month    string
 	Bars     []fallBar
+	Charts   []lineChart
 	Months   []deskMonthRow
 	Previous string
 	Next     string
@@ -206,6 +207,9 @@ func (s *Server) deskHome(w http.ResponseWriter, r *request) error {
 		}
 		d.Month = r.monthName(month)
 		d.Bars = r.waterfall(last, month)
+		if d.Charts, err = r.charts(months); err != nil {
+			return err
+		}
 		d.Previous = "/admin/billing?month=" + billing.AddMonths(month, -1).Month()
 		if next := billing.AddMonths(month, 1); next <= today {
 			d.Next = "/admin/billing?month=" + next.Month()

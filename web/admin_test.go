@@ -675,6 +675,17 @@ func TestDesk_figuresAddUp(t *testing.T) {
 			t.Errorf("the table says %s, %s adds up to %s", m[2], m[1], chf(sum(m[1], "difference")))
 		}
 	}
+	dots := regexp.MustCompile(`<a href="([^"]+)" aria-label="[^":]+: ([^"]+)"><title>`).FindAllStringSubmatch(home.body, -1)
+	for _, m := range dots {
+		if strings.HasSuffix(m[2], "%") {
+			count(m[1]) // is there
+		} else if sum(m[1], "difference") != amount(m[2]) {
+			t.Errorf("a dot says %s, %s adds up to %s", m[2], m[1], chf(sum(m[1], "difference")))
+		}
+	}
+	if strings.Count(home.body, "<polyline") != 3 || len(dots) != 3*12 {
+		t.Errorf("%d lines with %d dots, want three over twelve months", strings.Count(home.body, "<polyline"), len(dots))
+	}
 	if len(bars) != 7 || len(ages) != 5 || len(cells) != 12*7 || len(figures) != 13 {
 		t.Errorf("%d bars, %d ages, %d cells, %d figures", len(bars), len(ages), len(cells), len(figures))
 	}
