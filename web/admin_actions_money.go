@@ -169,8 +169,7 @@ func (o *deskOrder) intent() (intent string, on billing.Date, err error) {
 	}
 	// An order that has begun finds the payment it began with.
 	err = o.s.Operator.GetContext(o.r.Context(), &row, `SELECT p.provider_ref, p.paid_on FROM payments p WHERE p.account_id = $1 AND p.kind = 'payment' AND p.provider = 'stripe'
-		AND NOT EXISTS (SELECT 1 FROM payments v WHERE v.account_id = p.account_id AND v.reverses_id = p.id)
-		AND p.amount - COALESCE((SELECT sum(f.amount) FROM payments f WHERE f.account_id = p.account_id AND f.kind = 'refund' AND f.provider = 'stripe'
+		AND p.amount - COALESCE((SELECT sum(v.amount) FROM payments v WHERE v.account_id = p.account_id AND v.reverses_id = p.id), 0) - COALESCE((SELECT sum(f.amount) FROM payments f WHERE f.account_id = p.account_id AND f.kind = 'refund' AND f.provider = 'stripe'
 			AND starts_with(f.provider_ref, p.provider_ref || '/refund/') AND f.provider_ref <> p.provider_ref || '/refund/' || $3), 0) >= $2
 		ORDER BY EXISTS (SELECT 1 FROM payments g WHERE g.account_id = p.account_id AND g.provider_ref = p.provider_ref || '/refund/' || $3) DESC, p.at DESC LIMIT 1`,
 		o.Clinic.ID, o.chf("amount"), o.key)

@@ -117,9 +117,6 @@ func insertPayment(ctx context.Context, tx *sqlx.Tx, payer Payer, p Payment, kin
 		Amount int64  `db:"amount"`
 	}
 	err = tx.GetContext(ctx, &had, `SELECT id, kind, amount FROM payments WHERE account_id = $1 AND provider = $2 AND provider_ref = $3`, p.Account, p.Provider, p.ProviderRef)
-	if errors.Is(err, sql.ErrNoRows) { // what it met was the other constraint
-		return 0, false, fmt.Errorf("%w: payment %d went back already", ErrState, *reverses)
-	}
 	if err != nil {
 		return 0, false, fmt.Errorf("look up a payment: %w", err)
 	}

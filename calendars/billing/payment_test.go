@@ -2,7 +2,10 @@ package billing
 
 import (
 	"errors"
+	"fmt"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 // Case 41: part, the rest and more, and the same twice.
@@ -61,6 +64,152 @@ func TestReversePayment(t *testing.T) {
 	if s := d.sub(a).Status; s != PastDue {
 		t.Errorf("%s", s)
 	}
+}
+
+// A payment goes back in parts, each once by its own reference, and never more than it was:
+// what paid nothing goes first, then the latest it paid is open again.
+func TestReversePayment_parts(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, "2027-03-01")
+	a := d.clinic(1)
+	first := d.begin(a, Monthly, 2).Documents[0]
+	d.pay(a, first, 6486+500, "two months")
+	d.until("2027-04-01")
+	second := many[int64](d, `SELECT max(id) FROM invoices`)[0]
+	back := func(v Reversal) error {
+		v.Account, v.Provider, v.Of, v.At = a, "bank", "two months", d.clock.now()
+		return d.inAccount(a, func(tx txT) error {
+			_, err := d.service.ReversePaymentTx(d.ctx, tx, v)
+			return err
+		})
+	}
+	for _, step := range []struct {
+		v                           Reversal
+		err                         error
+		openFirst, openSecond, left int64
+	}{
+		{Reversal{ProviderRef: "r1", Amount: 200}, nil, 0, 0, 300},
+		{Reversal{ProviderRef: "r2", Amount: 1300}, nil, 0, 1000, 0},
+		{Reversal{ProviderRef: "r1", Amount: 200}, nil, 0, 1000, 0},
+		{Reversal{ProviderRef: "r2", Amount: 1301}, ErrKeyReused, 0, 1000, 0},
+		{Reversal{ProviderRef: "two months", Amount: 1}, ErrKeyReused, 0, 1000, 0},
+		{Reversal{ProviderRef: "r3", Amount: 3000}, nil, 757, 3243, 0},
+		{Reversal{ProviderRef: "r4", Amount: -1}, ErrAmount, 757, 3243, 0},
+		{Reversal{ProviderRef: "r4", Amount: 2487}, ErrAmount, 757, 3243, 0},
+		{Reversal{ProviderRef: "r4", Amount: 6986, AtMost: true}, nil, 3243, 3243, 0},
+		{Reversal{ProviderRef: "r4", Amount: 6986, AtMost: true}, nil, 3243, 3243, 0},
+		{Reversal{ProviderRef: "r5"}, ErrState, 3243, 3243, 0},
+	} {
+		if err := back(step.v); !errors.Is(err, step.err) {
+			t.Fatalf("%+v: %v", step.v, err)
+		}
+		if one, two := d.doc(a, first), d.doc(a, second); one.Open != step.openFirst || two.Open != step.openSecond || d.credit(a) != step.left {
+			t.Errorf("%+v: open %s and %s, credit %s", step.v, CHF(one.Open), CHF(two.Open), CHF(d.credit(a)))
+		}
+		d.audit()
+	}
+}
+
+// A part of a payment that went back is paid from other credit, if there is some; and what
+// was refunded of it can't be taken back again.
+func TestReversePayment_besideCredit(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, "2027-03-01")
+	a := d.clinic(1)
+	inv := d.begin(a, Monthly, 2).Documents[0]
+	d.pay(a, inv, 3243, "one")
+	d.pay(a, 0, 400, "two")
+	back := func(of string, v Reversal) error {
+		v.Account, v.Provider, v.Of, v.At = a, "bank", of, d.clock.now()
+		return d.inAccount(a, func(tx txT) error {
+			_, err := d.service.ReversePaymentTx(d.ctx, tx, v)
+			return err
+		})
+	}
+	d.ok(back("one", Reversal{ProviderRef: "r1", Amount: 300}))
+	if d.doc(a, inv).Open != 0 || d.credit(a) != 100 {
+		t.Errorf("open %s, credit %s", CHF(d.doc(a, inv).Open), CHF(d.credit(a)))
+	}
+	_, err := d.service.Refund(d.ctx, why(a, "back"), Payment{Provider: "bank", ProviderRef: "out", Amount: 100, Of: "two"})
+	d.ok(err)
+	if err := back("two", Reversal{ProviderRef: "r2"}); !errors.Is(err, ErrAmount) {
+		t.Errorf("all of it: %v", err)
+	}
+	d.ok(back("two", Reversal{ProviderRef: "r2", Amount: 400, AtMost: true}))
+	if d.doc(a, inv).Open != 300 || d.credit(a) != 0 {
+		t.Errorf("open %s, credit %s", CHF(d.doc(a, inv).Open), CHF(d.credit(a)))
+	}
+	if err := back("two", Reversal{ProviderRef: "r3", Amount: 400, AtMost: true}); !errors.Is(err, ErrAmount) {
+		t.Errorf("of nothing: %v", err)
+	}
+	d.audit()
+}
+
+// P13: whatever is paid, credited and taken back in parts: what is open is what is owed, and
+// nothing counts twice.
+func TestReversePayment_P13(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, "2027-03-01")
+	account := int64(0)
+	rapid.Check(t, func(rt *rapid.T) {
+		account++
+		a := d.clinic(account)
+		inv := d.begin(a, rapid.SampledFrom([]Interval{Monthly, Yearly}).Draw(rt, "interval"), rapid.Int64Range(1, 4).Draw(rt, "quantity")).Documents[0]
+		total := d.doc(a, inv).Total
+		amounts, back := map[string]int64{}, map[string]int64{}
+		var refs []string
+		var said []Reversal
+		reverse := func(v Reversal) error {
+			return d.inAccount(a, func(tx txT) error {
+				_, err := d.service.ReversePaymentTx(d.ctx, tx, v)
+				return err
+			})
+		}
+		var in, out, credited int64
+		for i := range rapid.IntRange(1, 10).Draw(rt, "deeds") {
+			switch rapid.SampledFrom([]string{"pay", "pay", "part", "part", "part", "again", "credit"}).Draw(rt, "deed") {
+			case "pay":
+				ref := fmt.Sprintf("%d-%d", a, i)
+				n := rapid.Int64Range(1, total).Draw(rt, "amount")
+				d.pay(a, inv, n, ref)
+				amounts[ref], refs, in = n, append(refs, ref), in+n
+			case "part":
+				if len(refs) == 0 {
+					continue
+				}
+				of := rapid.SampledFrom(refs).Draw(rt, "of")
+				v := Reversal{Account: a, Provider: "bank", Of: of, ProviderRef: fmt.Sprintf("%s/back/%d", of, i), Amount: rapid.Int64Range(1, amounts[of]+1).Draw(rt, "part"), At: d.clock.now()}
+				left := amounts[of] - back[of]
+				err := reverse(v)
+				if v.Amount > left {
+					if !errors.Is(err, ErrAmount) && !errors.Is(err, ErrState) {
+						rt.Fatalf("%s of %s left: %v", CHF(v.Amount), CHF(left), err)
+					}
+					continue
+				}
+				d.ok(err)
+				back[of], out, said = back[of]+v.Amount, out+v.Amount, append(said, v)
+			case "again":
+				if len(said) > 0 {
+					d.ok(reverse(rapid.SampledFrom(said).Draw(rt, "again")))
+				}
+			case "credit":
+				if credited == 0 {
+					_, err := d.service.Credit(d.ctx, why(a, "credit"), inv, nil)
+					d.ok(err)
+					credited = total
+				}
+			}
+			owed := total - credited - in + out
+			if open, credit := d.doc(a, inv).Open, d.credit(a); open != max(0, owed) || credit != max(0, -owed) {
+				rt.Fatalf("owed %s, open %s, credit %s", CHF(owed), CHF(open), CHF(credit))
+			}
+			if wrong := d.wrong(a); len(wrong) > 0 {
+				rt.Fatal(wrong)
+			}
+		}
+	})
+	d.audit()
 }
 
 // One payment of the outside world counts for one account.

@@ -77,13 +77,15 @@ func price(ctx context.Context, tx *sqlx.Tx, o Order, p parties, today billing.D
 	return draft.Total, nil
 }
 
-// TakenBack is money that went back: a chargeback, a refund of a whole payment, a
+// TakenBack is money that went back: a chargeback, a refund of a payment or of a part, a
 // booking the bank undid.
 type TakenBack struct {
 	Account  int64
 	Provider string
 	Of       string // the provider's name of the payment
 	Ref      string // of this; the same counts once
+	Rappen   int64  // 0 = all that didn't go back so far
+	AtMost   bool   // where less than Rappen is left of the payment, that goes back
 	At       time.Time
 }
 

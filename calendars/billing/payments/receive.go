@@ -163,6 +163,6 @@ func (d *Desk) TakeBackTx(ctx context.Context, tx *sqlx.Tx, t TakenBack) error {
 	if t.Account <= 0 || t.Provider == "" || t.Ref == "" || t.Of == "" {
 		return ErrReceipt
 	}
-	_, err := d.c.Billing.ReversePaymentTx(ctx, tx, billing.Reversal{Account: t.Account, Provider: t.Provider, Of: t.Of, ProviderRef: t.Ref, At: t.At})
+	_, err := d.c.Billing.ReversePaymentTx(ctx, tx, billing.Reversal{Account: t.Account, Provider: t.Provider, Of: t.Of, ProviderRef: t.Ref, Amount: t.Rappen, AtMost: t.AtMost, At: t.At})
 	return err
 }
