@@ -26,6 +26,7 @@ func (w *World) Handler() http.Handler {
 		"POST /v1/payment_methods/{id}/detach":   w.detach,
 		"POST /v1/billing_portal/sessions":       w.postPortal,
 		"POST /v1/refunds":                       w.postRefund,
+		"GET /v1/refunds":                        w.listRefunds,
 		"GET /v1/refunds/{id}":                   w.getRefund,
 		"GET /v1/disputes/{id}":                  w.getDispute,
 	} {
@@ -332,16 +333,27 @@ func (w *World) postRefund(f url.Values, _ *http.Request) (object, error) {
 		return nil, missing("payment_intent")
 	}
 	amount, err := strconv.ParseInt(f.Get("amount"), 10, 64)
-	var before int64
-	for _, r := range w.s.Refunds {
-		if r.Intent == i.ID {
-			before += r.Amount
-		}
-	}
-	if err != nil || amount <= 0 || before+amount > i.Amount {
+	if err != nil || amount <= 0 || amount > w.left(i) {
 		return nil, wrongParam("amount: more than is left")
 	}
 	return w.refundJSON(w.refund(i, amount, sub(f, "metadata"))), nil
+}
+
+// listRefunds lists an intent's refunds, the newest first, as Stripe does.
+func (w *World) listRefunds(f url.Values, r *http.Request) (object, error) {
+	ids := []string{}
+	for id, re := range w.s.Refunds {
+		if re.Intent == f.Get("payment_intent") {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	slices.Reverse(ids)
+	data := []object{}
+	for _, id := range ids {
+		data = append(data, w.refundJSON(w.s.Refunds[id]))
+	}
+	return object{"object": "list", "data": data, "has_more": false, "url": r.URL.Path}, nil
 }
 
 func (w *World) getRefund(_ url.Values, r *http.Request) (object, error) {

@@ -47,12 +47,7 @@ func declined(i *intent) object {
 }
 
 func (w *World) chargeJSON(i *intent) object {
-	var refunded int64
-	for _, r := range w.s.Refunds {
-		if r.Intent == i.ID {
-			refunded += r.Amount
-		}
-	}
+	refunded := i.Amount - w.left(i)
 	return object{"id": "ch_" + short(i.ID), "object": "charge", "amount": i.Amount, "amount_refunded": refunded, "refunded": refunded == i.Amount, "currency": "chf",
 		"payment_intent": i.ID, "paid": i.Status == "succeeded", "metadata": i.Meta, "livemode": false}
 }
@@ -72,7 +67,11 @@ func (w *World) methodJSON(m *method) object {
 }
 
 func (w *World) refundJSON(r *refund) object {
-	return object{"id": r.ID, "object": "refund", "amount": r.Amount, "currency": "chf", "payment_intent": r.Intent, "status": "succeeded", "metadata": r.Meta}
+	o := object{"id": r.ID, "object": "refund", "amount": r.Amount, "currency": "chf", "payment_intent": r.Intent, "status": "succeeded", "metadata": r.Meta}
+	if r.Failed {
+		o["status"], o["failure_reason"] = "failed", "expired_or_canceled_card"
+	}
+	return o
 }
 
 func (w *World) disputeJSON(d *dispute) object {

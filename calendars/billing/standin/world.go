@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -93,6 +94,7 @@ type method struct {
 
 type refund struct {
 	ID, Intent string
+	Failed     bool // the money came back to us
 	Amount     int64
 	Meta       map[string]string
 }
@@ -274,7 +276,7 @@ func (w *World) RefundOutside(intentID string, rappen int64) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	i, ok := w.s.Intents[intentID]
-	if !ok || i.Status != "succeeded" || rappen > i.Amount {
+	if !ok || i.Status != "succeeded" || rappen > w.left(i) {
 		return ErrNothing
 	}
 	defer w.save()
@@ -290,16 +292,56 @@ func (w *World) refund(i *intent, rappen int64, meta map[string]string) *refund 
 	return r
 }
 
-// Dispute has the holder ask their bank for the money back, and the bank take it.
+// left is what of an intent wasn't refunded. The caller holds the lock.
+func (w *World) left(i *intent) int64 {
+	left := i.Amount
+	for _, r := range w.s.Refunds {
+		if r.Intent == i.ID && !r.Failed {
+			left -= r.Amount
+		}
+	}
+	return left
+}
+
+// Refunds lists the refunds of an intent as ids, the oldest first.
+func (w *World) Refunds(intentID string) (ids []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for id, r := range w.s.Refunds {
+		if r.Intent == intentID {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// FailRefund has the holder's bank send a refund back.
+func (w *World) FailRefund(id string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r, ok := w.s.Refunds[id]
+	if !ok || r.Failed {
+		return ErrNothing
+	}
+	defer w.save()
+	r.Failed = true
+	w.emit("refund.failed", w.refundJSON(r))
+	w.emit("charge.refund.updated", w.refundJSON(r))
+	return nil
+}
+
+// Dispute has the holder ask their bank for the money back, and the bank take what of it
+// wasn't refunded.
 func (w *World) Dispute(intentID string) (id string, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	i, ok := w.s.Intents[intentID]
-	if !ok || i.Status != "succeeded" {
+	if !ok || i.Status != "succeeded" || w.left(i) == 0 {
 		return "", ErrNothing
 	}
 	defer w.save()
-	d := &dispute{ID: w.id("dp"), Intent: i.ID, Amount: i.Amount}
+	d := &dispute{ID: w.id("dp"), Intent: i.ID, Amount: w.left(i)}
 	w.s.Disputes[d.ID] = d
 	w.emit("charge.dispute.created", w.disputeJSON(d))
 	w.emit("charge.dispute.funds_withdrawn", w.disputeJSON(d))

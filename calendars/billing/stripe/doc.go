@@ -42,9 +42,10 @@
 //     its key would get the same answer for ever.
 //   - A declined charge isn't repeated by itself: the clinic is told by the reminder of the
 //     invoice, pays on a page, or leaves another card. Knocking every hour costs trust.
-//   - A refund of a whole payment, and a dispute, open again what the payment had paid. A
-//     partial refund that wasn't made here can't be booked without knowing what for: its
-//     event fails visibly and says so.
+//   - A refund made at Stripe, and a dispute, open again what the payment had paid, by the
+//     amount that went back: each refund once by its id, and a dispute what is left after
+//     them. A refund made here is in the books before. What couldn't be refunded, and what a
+//     dispute gives back, is money that comes again.
 //   - What isn't about an account of ours is done with: the account at Stripe may serve
 //     others, too.
 package stripe

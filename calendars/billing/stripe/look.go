@@ -22,7 +22,7 @@ func (c *Client) look(ctx context.Context, e event) error {
 		return c.lookPage(ctx, e.Object.ID)
 	case "charge":
 		if e.Object.PaymentIntent != "" {
-			return c.lookIntent(ctx, e.Object.PaymentIntent)
+			return c.lookCharge(ctx, e.Object.PaymentIntent)
 		}
 	case "refund":
 		return c.lookRefund(ctx, e.Object.ID)
@@ -77,17 +77,61 @@ func (c *Client) lookMethods(ctx context.Context, customer, method string) error
 	return c.sync(ctx, account)
 }
 
-// lookRefund books money that went back. One that was made here is in the books already,
-// under the key it was made with.
+// lookCharge books what an intent says, and its refunds: not everything that speaks as
+// Stripe does sends events of refunds.
+func (c *Client) lookCharge(ctx context.Context, intentID string) error {
+	if err := c.lookIntent(ctx, intentID); err != nil {
+		return err
+	}
+	return c.lookRefunds(ctx, intentID)
+}
+
+// lookRefunds books all refunds of an intent.
+func (c *Client) lookRefunds(ctx context.Context, intentID string) error {
+	params := &sdk.RefundListParams{PaymentIntent: sdk.String(intentID)}
+	params.Limit = sdk.Int64(100)
+	for r, err := range c.api.V1Refunds.List(ctx, params).All(ctx) {
+		if err != nil {
+			return failure("list refunds", err)
+		}
+		if r.PaymentIntent == nil || r.PaymentIntent.ID != intentID {
+			continue
+		}
+		if err := c.refunded(ctx, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (c *Client) lookRefund(ctx context.Context, id string) error {
 	r, err := c.api.V1Refunds.Retrieve(ctx, id, nil)
 	if err != nil {
 		return failure("read a refund", err)
 	}
-	if r.PaymentIntent == nil || r.Status != sdk.RefundStatusSucceeded || r.Metadata[metaRefund] != "" {
+	if r.PaymentIntent == nil {
 		return nil
 	}
-	return c.takeBack(ctx, r.PaymentIntent.ID, r.ID, r.Amount)
+	return c.refunded(ctx, r)
+}
+
+// refunded books money that went back, and that came again as it couldn't be refunded. One
+// that was made here is in the books before, under the key it was made with.
+func (c *Client) refunded(ctx context.Context, r *sdk.Refund) error {
+	key := r.Metadata[metaRefund]
+	switch r.Status {
+	case sdk.RefundStatusSucceeded:
+		if key != "" {
+			return nil
+		}
+		return c.takeBack(ctx, r.PaymentIntent.ID, payments.TakenBack{Ref: r.ID, Rappen: r.Amount})
+	case sdk.RefundStatusFailed, sdk.RefundStatusCanceled:
+		if key == "" {
+			key = r.ID
+		}
+		return c.cameAgain(ctx, r.PaymentIntent.ID, key, r.ID+"/failed")
+	}
+	return nil // on its way
 }
 
 // lookDispute books money that was taken from us, and that came back when we won.
@@ -106,10 +150,20 @@ func (c *Client) lookDispute(ctx context.Context, id string) error {
 	if !taken {
 		return nil // only asked so far
 	}
-	if err := c.takeBack(ctx, d.PaymentIntent.ID, d.ID, d.Amount); err != nil || !back {
+	// What was refunded before is not the dispute's, whichever word comes first.
+	if err := c.lookRefunds(ctx, d.PaymentIntent.ID); err != nil {
 		return err
 	}
-	intent, err := c.api.V1PaymentIntents.Retrieve(ctx, d.PaymentIntent.ID, nil)
+	if err := c.takeBack(ctx, d.PaymentIntent.ID, payments.TakenBack{Ref: d.ID, Rappen: d.Amount, AtMost: true}); err != nil || !back {
+		return err
+	}
+	return c.cameAgain(ctx, d.PaymentIntent.ID, d.ID, d.ID+"/won")
+}
+
+// cameAgain books that money is back which had gone out under a reference of ours. What
+// isn't in the books never went.
+func (c *Client) cameAgain(ctx context.Context, intentID, gone, ref string) error {
+	intent, err := c.api.V1PaymentIntents.Retrieve(ctx, intentID, nil)
 	if err != nil {
 		return failure("read an intent", err)
 	}
@@ -117,12 +171,19 @@ func (c *Client) lookDispute(ctx context.Context, id string) error {
 	if t.Account == 0 {
 		return nil
 	}
-	return c.c.Desk.Receive(ctx, payments.Receipt{Target: t, Provider: provider, Ref: d.ID + "/won", Rappen: d.Amount, At: c.c.Now()})
+	var rappen int64
+	err = c.c.DB.GetContext(ctx, &rappen, `SELECT p.amount FROM payments p WHERE p.account_id = $1 AND p.provider = 'stripe' AND p.provider_ref = $2 AND p.kind IN ('refund', 'reversal')`, t.Account, gone)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("look for money that went back: %w", err)
+	}
+	return c.c.Desk.Receive(ctx, payments.Receipt{Target: t, Provider: provider, Ref: ref, Rappen: rappen, At: c.c.Now()})
 }
 
-// takeBack undoes the payment an intent made. The payment is booked first: the word of
-// it may come later than that of its end.
-func (c *Client) takeBack(ctx context.Context, intentID, ref string, rappen int64) error {
+// takeBack undoes the payment an intent made, as far as back says. The payment is booked
+// first: the word of it may come later than that of its end.
+func (c *Client) takeBack(ctx context.Context, intentID string, back payments.TakenBack) error {
 	intent, err := c.api.V1PaymentIntents.Retrieve(ctx, intentID, nil)
 	if err != nil {
 		return failure("read an intent", err)
@@ -134,12 +195,8 @@ func (c *Client) takeBack(ctx context.Context, intentID, ref string, rappen int6
 	if err := c.outcome(ctx, intent); err != nil {
 		return err
 	}
-	if rappen != intent.AmountReceived {
-		return ErrPartial
-	}
-	return migrations.InTx(ctx, c.c.DB, func(tx *sqlx.Tx) error {
-		return c.c.Desk.TakeBackTx(ctx, tx, payments.TakenBack{Account: t.Account, Provider: provider, Of: intentID, Ref: ref, At: c.c.Now()})
-	})
+	back.Account, back.Provider, back.Of, back.At = t.Account, provider, intentID, c.c.Now()
+	return migrations.InTx(ctx, c.c.DB, func(tx *sqlx.Tx) error { return c.c.Desk.TakeBackTx(ctx, tx, back) })
 }
 
 // Refund sends money of a payment back. key names the refund in our books, where it must
