@@ -136,6 +136,9 @@ var documentActions = []deskAction{
 			if o.Document.Kind != billing.Invoice || o.Document.Status != billing.InvoiceOpen || o.Document.Open == 0 {
 				return nil, billing.ErrState
 			}
+			if o.Document.Open < billing.SmallestDebt {
+				return nil, ErrTooSmall
+			}
 			var label string
 			err := o.s.Operator.GetContext(o.r.Context(), &label, `SELECT label FROM payment_methods WHERE account_id = $1 AND standard AND removed_at IS NULL`, o.Clinic.ID)
 			if errors.Is(err, sql.ErrNoRows) {

@@ -23,7 +23,7 @@ var deskTroubles = []struct {
 	{billing.ErrSeller, "seller"}, {billing.ErrCatalogue, "catalogue"}, {billing.ErrForeign, "foreign"}, {billing.ErrBehind, "behind"}, {billing.ErrState, "state"}, {billing.ErrKeyReused, "key"},
 	{billing.ErrFourEyes, "four_eyes"},
 	{payments.ErrState, "state"}, {payments.ErrPayer, "payer"}, {bank.ErrDecided, "decided"}, {bank.ErrTarget, "target"}, {credits.ErrKey, "key"}, {errNoCard, "card"}, {errNoIntent, "intent"}, {errHalfway, "halfway"},
-	{ErrNoMethod, "method"}, {ErrDeclined, "declined"}, {ErrCashier, "cashier"}, {ErrNoEvent, "event"},
+	{ErrNoMethod, "method"}, {ErrTooSmall, "small"}, {ErrDeclined, "declined"}, {ErrCashier, "cashier"}, {ErrNoEvent, "event"},
 }
 
 var (

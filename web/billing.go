@@ -58,7 +58,7 @@ func (s *Server) billingRoutes() []route {
 }
 
 // Cashier leads to the provider's pages on which one pays, or leaves a means of payment.
-// What it fails with is ErrCashier, ErrPaid or ErrNoMethod.
+// What it fails with is ErrCashier, ErrPaid, ErrTooSmall or ErrNoMethod.
 type Cashier interface {
 	PayOrder(ctx context.Context, r payments.Ref, back Return) (address string, err error)
 	// PayInvoice and StoreMethod lead to the same page for the same key.
@@ -85,11 +85,12 @@ type Means struct {
 
 // What a Cashier and a CardDesk fail with.
 var (
-	ErrCashier  = errors.New("web: the payment service doesn't answer") // try again
-	ErrPaid     = errors.New("web: there is nothing to pay")            // final
-	ErrNoMethod = errors.New("web: no such means of payment")           // final
-	ErrDeclined = errors.New("web: the charge was declined")            // another means, or by hand
-	ErrNoEvent  = errors.New("web: no such event, or it is done")       // final
+	ErrCashier  = errors.New("web: the payment service doesn't answer")     // try again
+	ErrPaid     = errors.New("web: there is nothing to pay")                // final
+	ErrTooSmall = errors.New("web: less is to be paid than can be charged") // wait until more is
+	ErrNoMethod = errors.New("web: no such means of payment")               // final
+	ErrDeclined = errors.New("web: the charge was declined")                // another means, or by hand
+	ErrNoEvent  = errors.New("web: no such event, or it is done")           // final
 )
 
 // whoPays is who pays for an account.
@@ -257,9 +258,10 @@ func suspendOnTx(ctx context.Context, tx *sqlx.Tx, sub billing.Subscription, tod
 	}
 	if err := tx.SelectContext(ctx, &rows, `SELECT i.due_on, max(d.taken_on) FILTER (WHERE d.level = 1) AS first, max(d.taken_on) FILTER (WHERE d.level = 2) AS second,
 		max(d.taken_on) FILTER (WHERE d.level = 3) AS last
-		FROM invoices i LEFT JOIN dunning_steps d ON d.account_id = i.account_id AND d.invoice_id = i.id AND d.round = i.reopened AND d.account_id = $1
+		FROM invoices i JOIN ledger_balances b ON b.account_id = i.account_id AND b.unit = 'CHF' AND b.name = 'receivable' AND b.item = i.id AND b.balance >= $4
+		LEFT JOIN dunning_steps d ON d.account_id = i.account_id AND d.invoice_id = i.id AND d.round = i.reopened AND d.account_id = $1
 		WHERE i.account_id = $1 AND i.kind = 'invoice' AND i.status = 'open' AND i.subscription_id = $2 AND i.due_on < $3 GROUP BY i.account_id, i.id, i.due_on`,
-		sub.AccountID, sub.ID, today); err != nil {
+		sub.AccountID, sub.ID, today, billing.SmallestDebt); err != nil {
 		return 0, fmt.Errorf("read what is overdue: %w", err)
 	}
 	for _, row := range rows {

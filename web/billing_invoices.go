@@ -202,6 +202,7 @@ type invoiceView struct {
 	Paper    paper.Invoice
 	State    string
 	Card     bool
+	Small    bool // less is open than can be charged
 	Key      string
 	Charged  *Means
 	Credits  string // number of the invoice a credit note is about
@@ -233,7 +234,7 @@ func (s *Server) invoicePage(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	v := invoiceView{Document: d, State: invoiceState(d.Kind, d.Status, d.DueOn, d.Open, d.Total, r.today()), Card: s.Cashier != nil, Key: randomText()[:22]}
+	v := invoiceView{Document: d, State: invoiceState(d.Kind, d.Status, d.DueOn, d.Open, d.Total, r.today()), Card: s.Cashier != nil, Small: d.Open < billing.SmallestDebt, Key: randomText()[:22]}
 	if v.Paper, err = d.Paper(); err != nil {
 		return err
 	}
@@ -244,7 +245,7 @@ func (s *Server) invoicePage(w http.ResponseWriter, r *request) error {
 	}); err != nil {
 		return err
 	}
-	if d.Open > 0 {
+	if d.Open > 0 && !v.Small {
 		if v.Charged, err = s.charged(r.Context(), r); err != nil {
 			return err
 		}
@@ -322,6 +323,9 @@ func (s *Server) leave(w http.ResponseWriter, r *request, to string, err error, 
 	switch {
 	case errors.Is(err, ErrPaid), errors.Is(err, payments.ErrState):
 		r.flash("warn", "billing.pay.nothing")
+		return r.see(w, here, "")
+	case errors.Is(err, ErrTooSmall):
+		r.flash("warn", "billing.pay.small")
 		return r.see(w, here, "")
 	case errors.Is(err, ErrCashier):
 		r.flash("bad", "billing.pay.unavailable")

@@ -15,6 +15,12 @@ const (
 	LastWarning    = 3 // says when the service will be suspended
 )
 
+// SmallestDebt is the least, in Rappen, that is charged or reminded of: no card is charged
+// less, and a letter costs more. What is open below it waits for other money.
+//
+// Source: https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts (CHF 0.50).
+const SmallestDebt = 50
+
 // DunningTerms say how long who pays late is waited for, in days.
 type DunningTerms struct {
 	First  int // after the day it was due
@@ -64,7 +70,7 @@ func (t DunningTerms) SuspendOn(d Dunned) Date {
 	}
 }
 
-// late is an overdue invoice.
+// late is an overdue invoice on which it is worth to insist.
 type late struct {
 	Invoice int64 `db:"id"`
 	Sub     bool  `db:"of_subscription"`
@@ -85,7 +91,7 @@ func overdue(ctx context.Context, q sqlx.QueryerContext, account int64, today Da
 	return out, err
 }
 
-// overdueAll lists all of them.
+// overdueAll lists all of them. One of which less than [SmallestDebt] is open is not late.
 func overdueAll(ctx context.Context, q sqlx.QueryerContext, account int64, today Date) ([]late, error) {
 	var rows []struct {
 		ID    int64 `db:"id"`
@@ -94,7 +100,8 @@ func overdueAll(ctx context.Context, q sqlx.QueryerContext, account int64, today
 		DueOn Date  `db:"due_on"`
 	}
 	if err := sqlx.SelectContext(ctx, q, &rows, `SELECT i.id, i.subscription_id IS NOT NULL AS of_subscription, i.reopened, i.due_on FROM invoices i
-		WHERE i.account_id = $1 AND i.kind = 'invoice' AND i.status = 'open' AND i.due_on < $2 ORDER BY i.due_on, i.id`, account, today); err != nil {
+		JOIN ledger_balances b ON b.account_id = i.account_id AND b.unit = 'CHF' AND b.name = 'receivable' AND b.item = i.id AND b.balance >= $3
+		WHERE i.account_id = $1 AND i.kind = 'invoice' AND i.status = 'open' AND i.due_on < $2 ORDER BY i.due_on, i.id`, account, today, SmallestDebt); err != nil {
 		return nil, fmt.Errorf("read overdue invoices of account %d: %w", account, err)
 	}
 	var steps []struct {

@@ -50,6 +50,35 @@ func TestDunning(t *testing.T) {
 	d.audit()
 }
 
+// What is too small to be charged is not reminded of, and stops nothing; the next money pays
+// it. A Rappen more is late as anything else.
+func TestDunning_tooSmall(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, "2027-03-01")
+	small, enough := d.clinic(1), d.clinic(2)
+	inv := d.begin(small, Yearly, 1).Documents[0]
+	d.pay(small, inv, d.doc(small, inv).Open-49, "but 0.49")
+	other := d.begin(enough, Yearly, 1).Documents[0]
+	d.pay(enough, other, d.doc(enough, other).Open-50, "but 0.50")
+	d.until("2027-04-10")
+	if s, letters := d.sub(small).Status, many[int](d, `SELECT count(*) FROM dunning_steps WHERE account_id = 1`)[0]; s != Active || letters != 0 || d.doc(small, inv).Open != 49 {
+		t.Errorf("%s, %d reminders", s, letters)
+	}
+	if s := d.sub(enough).Status; s != Suspended {
+		t.Errorf("for 0.50 %s", s)
+	}
+	d.pay(small, 0, 100, "other money")
+	if d.doc(small, inv).Open != 0 || d.credit(small) != 51 {
+		t.Errorf("open %s, credit %s", CHF(d.doc(small, inv).Open), CHF(d.credit(small)))
+	}
+	// What is left to pay of it resumes who was suspended.
+	d.pay(enough, 0, 1, "a Rappen")
+	if s := d.sub(enough).Status; s != Active {
+		t.Errorf("but 0.49: %s", s)
+	}
+	d.audit()
+}
+
 // After an outage of the whole dunning nobody is reminded twice and suspended at once.
 func TestDunning_afterAnOutage(t *testing.T) {
 	t.Parallel()

@@ -81,7 +81,7 @@ func (c cashier) Remove(ctx context.Context, account, method int64) error {
 
 // cashierError says in the web's words what Stripe's client answers.
 func cashierError(err error) error {
-	for from, to := range map[error]error{stripe.ErrNothing: web.ErrPaid, stripe.ErrNoMethod: web.ErrNoMethod, stripe.ErrProvider: web.ErrCashier} {
+	for from, to := range map[error]error{stripe.ErrNothing: web.ErrPaid, stripe.ErrTooSmall: web.ErrTooSmall, stripe.ErrNoMethod: web.ErrNoMethod, stripe.ErrProvider: web.ErrCashier} {
 		if errors.Is(err, from) {
 			return fmt.Errorf("%w: %w", to, err)
 		}

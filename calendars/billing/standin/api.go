@@ -78,6 +78,13 @@ func wrongParam(what string) error {
 	return apiError{400, "invalid_request_error", "parameter_invalid", "Invalid " + what, nil}
 }
 
+// leastCHF is the least Stripe charges in francs, in Rappen.
+const leastCHF = 50
+
+func tooSmall() error {
+	return apiError{400, "invalid_request_error", "amount_too_small", "Amount must be at least 0.50 chf", nil}
+}
+
 // serve checks the key, answers a repeated request as before, and runs do.
 func (w *World) serve(rw http.ResponseWriter, r *http.Request, do func(url.Values, *http.Request) (object, error)) {
 	if r.Header.Get("Authorization") != "Bearer "+w.o.Key {
@@ -192,8 +199,11 @@ func (w *World) postSession(f url.Values, _ *http.Request) (object, error) {
 	case "payment":
 		unit, err := strconv.ParseInt(f.Get("line_items[0][price_data][unit_amount]"), 10, 64)
 		n, err2 := strconv.ParseInt(f.Get("line_items[0][quantity]"), 10, 64)
-		if err != nil || err2 != nil || unit*n < 50 || f.Get("line_items[0][price_data][currency]") != "chf" {
-			return nil, wrongParam("line_items: 0.50 CHF at least")
+		if err != nil || err2 != nil || f.Get("line_items[0][price_data][currency]") != "chf" {
+			return nil, wrongParam("line_items")
+		}
+		if unit*n < leastCHF {
+			return nil, tooSmall()
 		}
 		s.Amount, s.What, s.InnerMeta = unit*n, f.Get("line_items[0][price_data][product_data][name]"), sub(f, "payment_intent_data[metadata]")
 	case "setup":
@@ -218,8 +228,10 @@ func (w *World) postIntent(f url.Values, _ *http.Request) (object, error) {
 	amount, err := strconv.ParseInt(f.Get("amount"), 10, 64)
 	m := w.s.Methods[f.Get("payment_method")]
 	switch {
-	case err != nil || amount < 50 || f.Get("currency") != "chf":
-		return nil, wrongParam("amount: 0.50 CHF at least")
+	case err != nil || f.Get("currency") != "chf":
+		return nil, wrongParam("amount")
+	case amount < leastCHF:
+		return nil, tooSmall()
 	case m == nil || m.Customer == "" || m.Customer != f.Get("customer"):
 		return nil, missing("payment_method")
 	case f.Get("confirm") != "" || f.Get("off_session") != "":

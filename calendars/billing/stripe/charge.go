@@ -39,7 +39,7 @@ func Charges(ctx context.Context, q sqlx.QueryerContext, t payments.Target) (all
 // with while it is still what is owed, or ended at Stripe before another one begins.
 //
 // nil means paid, or nothing to pay, or that Stripe is still at it. It fails with
-// [ErrNoMethod], [ErrDeclined] or [ErrAction], which another try by itself won't change, or
+// [ErrNoMethod], [ErrTooSmall], [ErrDeclined] or [ErrAction], which another try by itself won't change, or
 // with [ErrProvider], which it may.
 func (c *Client) ChargeInvoice(ctx context.Context, t payments.Target) error {
 	t = payments.Target{Account: t.Account, Invoice: t.Invoice}
@@ -56,6 +56,9 @@ func (c *Client) ChargeInvoice(ctx context.Context, t payments.Target) error {
 		if !a.unsettled() || a.N == cleared {
 			if open <= 0 {
 				return nil
+			}
+			if open < billing.SmallestDebt {
+				return ErrTooSmall
 			}
 			if a, err = c.begin(ctx, t, open); err != nil {
 				return err
@@ -274,6 +277,9 @@ func (c *Client) Deliver(ctx context.Context, j billing.Job) error {
 		return fmt.Errorf("%w: job %d is about no invoice", billing.ErrUndeliverable, j.ID)
 	}
 	err := c.ChargeInvoice(ctx, payments.Target{Account: j.Account, Invoice: *j.Invoice})
+	if errors.Is(err, ErrTooSmall) {
+		return nil // it isn't reminded of either, so nothing is to be done
+	}
 	if errors.Is(err, ErrNoMethod) || errors.Is(err, ErrDeclined) || errors.Is(err, ErrAction) {
 		return fmt.Errorf("%w: %w", billing.ErrUndeliverable, err)
 	}

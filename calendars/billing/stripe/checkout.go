@@ -8,6 +8,7 @@ import (
 
 	sdk "github.com/stripe/stripe-go/v85"
 
+	"rappel/calendars/billing"
 	"rappel/calendars/billing/paper"
 	"rappel/calendars/billing/payments"
 )
@@ -61,7 +62,7 @@ func (c *Client) PayOrder(ctx context.Context, r payments.Ref, back Back) (addre
 
 // PayInvoice returns the address of a page on which what is open of an invoice is paid.
 // key is the caller's, such as that of the form: the same key leads to the same page for a
-// day. It fails with [ErrNothing] when nothing is open, or [ErrProvider].
+// day. It fails with [ErrNothing] when nothing is open, [ErrTooSmall] when too little is, or [ErrProvider].
 func (c *Client) PayInvoice(ctx context.Context, t payments.Target, key string, back Back) (address string, err error) {
 	open, number, err := c.c.Desk.OpenOf(ctx, t.Account, t.Invoice)
 	if err != nil {
@@ -69,6 +70,9 @@ func (c *Client) PayInvoice(ctx context.Context, t payments.Target, key string, 
 	}
 	if open <= 0 {
 		return "", ErrNothing
+	}
+	if open < billing.SmallestDebt {
+		return "", ErrTooSmall
 	}
 	var language string
 	if err := c.c.DB.GetContext(ctx, &language, `SELECT a.language FROM accounts a WHERE a.account_id = $1`, t.Account); err != nil {

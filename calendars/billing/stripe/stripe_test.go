@@ -271,24 +271,56 @@ func TestCharge(t *testing.T) {
 	w.Check()
 }
 
-// What Stripe refuses for good doesn't hold up the next attempt, with what is open then.
+// What is too small isn't asked for, and holds nothing up: with more open, it is charged.
+func TestCharge_tooSmall(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.leave(1, standin.Succeeds)
+	invoice, _ := w.Invoice(1, 3000)
+	target := payments.Target{Account: 1, Invoice: invoice}
+	w.OK(w.Desk.Receive(w.ctx, payments.Receipt{Target: target, Provider: "bank", Ref: "most of it", Rappen: 3194, At: w.Clock.Now()}))
+	if err := w.client.ChargeInvoice(w.ctx, target); !errors.Is(err, stripe.ErrTooSmall) {
+		t.Errorf("0.49 charged: %v", err)
+	}
+	if _, err := w.client.PayInvoice(w.ctx, target, "k", back); !errors.Is(err, stripe.ErrTooSmall) {
+		t.Errorf("0.49 on a page: %v", err)
+	}
+	w.OK(w.client.Deliver(w.ctx, billing.Job{Account: 1, Invoice: &invoice, Kind: billing.JobCharge}))
+	takeBack := func(ref string, rappen int64) {
+		t.Helper()
+		w.OK(migrations.InTx(w.ctx, w.DB, func(tx *sqlx.Tx) error {
+			return w.Desk.TakeBackTx(w.ctx, tx, payments.TakenBack{Account: 1, Provider: "bank", Of: "most of it", Ref: ref, Rappen: rappen, At: w.Clock.Now()})
+		}))
+	}
+	takeBack("a Rappen", 1)
+	w.OK(w.client.ChargeInvoice(w.ctx, target))
+	takeBack("the rest", 0)
+	w.OK(w.client.ChargeInvoice(w.ctx, target))
+	all, err := stripe.Charges(w.ctx, w.DB, target)
+	w.OK(err)
+	want := []stripe.Charge{{Attempt: 1, Amount: 50, Status: "succeeded"}, {Attempt: 2, Amount: 3193, Status: "succeeded"}}
+	if diff := cmp.Diff(want, all); diff != "" || w.Open(1, invoice) != 0 {
+		t.Errorf("open %d (-want +got):\n%s", w.Open(1, invoice), diff)
+	}
+	w.Check()
+}
+
+// What Stripe refuses for good doesn't hold up the next attempt.
 func TestCharge_refused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.leave(1, standin.Succeeds)
 	invoice, _ := w.Invoice(1, 3000)
 	target := payments.Target{Account: 1, Invoice: invoice}
-	w.OK(w.Desk.Receive(w.ctx, payments.Receipt{Target: target, Provider: "bank", Ref: "most of it", Rappen: 3233, At: w.Clock.Now()}))
-	if err := w.client.ChargeInvoice(w.ctx, target); !errors.Is(err, stripe.ErrDeclined) { // 0.10 is less than Stripe takes
+	w.Exec(`UPDATE payment_methods SET method = method || '_gone'`)
+	if err := w.client.ChargeInvoice(w.ctx, target); !errors.Is(err, stripe.ErrDeclined) {
 		t.Errorf("%v, want it declined", err)
 	}
-	w.OK(migrations.InTx(w.ctx, w.DB, func(tx *sqlx.Tx) error {
-		return w.Desk.TakeBackTx(w.ctx, tx, payments.TakenBack{Account: 1, Provider: "bank", Of: "most of it", Ref: "back", At: w.Clock.Now()})
-	}))
+	w.Exec(`UPDATE payment_methods SET method = replace(method, '_gone', '')`)
 	w.OK(w.client.ChargeInvoice(w.ctx, target))
 	all, err := stripe.Charges(w.ctx, w.DB, target)
 	w.OK(err)
-	want := []stripe.Charge{{Attempt: 1, Amount: 10, Status: "declined", Code: "parameter_invalid"}, {Attempt: 2, Amount: 3243, Status: "succeeded"}}
+	want := []stripe.Charge{{Attempt: 1, Amount: 3243, Status: "declined", Code: "resource_missing"}, {Attempt: 2, Amount: 3243, Status: "succeeded"}}
 	if diff := cmp.Diff(want, all); diff != "" || w.Open(1, invoice) != 0 {
 		t.Errorf("open %d (-want +got):\n%s", w.Open(1, invoice), diff)
 	}
