@@ -1,6 +1,11 @@
 package web
 
-import "rappel/calendars/billing/payments"
+import (
+	"strconv"
+
+	"rappel/calendars/billing/payments"
+	"rappel/notify/credits"
+)
 
 // Orders about what a clinic ordered, and about work that failed.
 
@@ -23,6 +28,35 @@ var orderActions = []deskAction{
 			return &deskPreview{Facts: []any{o.Order.SMS, o.Order.Status}, Lines: []deskLine{{Label: o.r.say("desk.column.given"), Is: o.r.say("desk.line.sms", "Count", o.Order.SMS)}}}, nil
 		},
 		do: func(o *deskOrder) error { return o.s.Books.Desk.Retry(o.r.Context(), o.Order.Ref()) },
+	},
+	{scope: ofOrder, name: "take-back", danger: true, inputs: noInputs,
+		preview: func(o *deskOrder) (*deskPreview, error) {
+			back, err := o.s.moneyBack(o.r.Context(), o.Order.Account, o.Order.Invoice)
+			if err != nil {
+				return nil, err
+			}
+			if !back {
+				return nil, errNotBack
+			}
+			left, err := credits.LeftTx(o.r.Context(), o.s.Operator, o.Order.Account, o.Order.Ref().Booked())
+			if err != nil {
+				return nil, err
+			}
+			if left.Unused == 0 {
+				return nil, errAllUsed
+			}
+			b, err := credits.BalanceTx(o.r.Context(), o.s.Operator, o.Order.Account)
+			if err != nil {
+				return nil, err
+			}
+			return &deskPreview{Facts: []any{left.Granted, left.Unused}, Lines: []deskLine{
+				{Label: o.r.say("desk.column.taken_back"), Is: o.r.say("desk.line.unused", "Unused", o.r.number(left.Unused), "Granted", o.r.number(left.Granted))},
+				{o.r.say("desk.column.sms"), strconv.FormatInt(b.Available, 10), strconv.FormatInt(b.Available-left.Unused, 10)}}}, nil
+		},
+		do: func(o *deskOrder) error {
+			_, err := o.s.Books.Credits.TakeBack(o.r.Context(), credits.TakeBack{Account: o.Order.Account, Key: o.Order.Ref().Booked(), Note: o.reason})
+			return err
+		},
 	},
 	{scope: ofJob, name: "retry", inputs: noInputs,
 		preview: func(o *deskOrder) (*deskPreview, error) {

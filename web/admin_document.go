@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"rappel/calendars/billing"
+	"rappel/calendars/billing/payments"
 )
 
 func (s *Server) deskDocument(w http.ResponseWriter, r *request) error {
@@ -122,9 +123,32 @@ func (s *Server) deskDocument(w http.ResponseWriter, r *request) error {
 		if doc.Status != billing.InvoiceVoid {
 			d.Buttons = append(d.Buttons, r.button(base, "credit-note"))
 		}
+		if err := r.leftOver(&d, doc, c); err != nil {
+			return err
+		}
 	}
 	d.Buttons = append(d.Buttons, r.button(base, "resend"))
 	return r.page(w, "admin_thing.html", "admin-billing", d)
+}
+
+// leftOver says of an invoice whose money went back that SMS of its order are unused, and
+// leads to where they are taken back.
+func (r *request) leftOver(d *deskThingData, doc billing.Document, c deskClinic) error {
+	var orders []int64
+	if err := r.s.Operator.SelectContext(r.Context(), &orders, `SELECT id FROM orders WHERE account_id = $1 AND invoice_id = $2`, doc.Account, doc.ID); err != nil {
+		return fmt.Errorf("look for the order of invoice %d: %w", doc.ID, err)
+	}
+	for _, id := range orders {
+		unused, err := r.s.unusedOf(r.Context(), payments.Ref{Account: doc.Account, Order: id}, doc.ID)
+		if err != nil {
+			return err
+		}
+		if unused > 0 {
+			d.Note = joined(" ", r.say("desk.order.unused", "Count", unused), d.Note)
+			d.Buttons = append(d.Buttons, r.button(fmt.Sprintf("%s/orders/%d", c.page(), id), "take-back"))
+		}
+	}
+	return nil
 }
 
 // charges are the attempts to charge an invoice.

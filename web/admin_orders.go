@@ -1,11 +1,13 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 
 	"rappel/calendars/billing/payments"
+	"rappel/notify/credits"
 )
 
 func (s *Server) deskOrderPage(w http.ResponseWriter, r *request) error {
@@ -53,7 +55,37 @@ func (s *Server) deskOrderPage(w http.ResponseWriter, r *request) error {
 	if o.Status == payments.Paid {
 		d.Buttons = append(d.Buttons, r.button(base, "hand-over"))
 	}
+	unused, err := s.unusedOf(r.Context(), o.Ref(), o.Invoice)
+	if err != nil {
+		return err
+	}
+	if unused > 0 {
+		d.Note = joined(" ", d.Note, r.say("desk.order.unused", "Count", unused))
+		d.Buttons = append(d.Buttons, r.button(base, "take-back"))
+	}
 	return r.page(w, "admin_thing.html", "admin-billing", d)
+}
+
+// moneyBack reports whether the money of an invoice went back or won't come, so that what
+// it was for can be taken back, too.
+func (s *Server) moneyBack(ctx context.Context, account, invoice int64) (back bool, err error) {
+	if err := s.Operator.GetContext(ctx, &back, `SELECT EXISTS (SELECT 1 FROM invoices i WHERE i.account_id = $1 AND i.id = $2 AND (i.status IN ('void', 'uncollectible')
+		OR EXISTS (SELECT 1 FROM invoices n WHERE n.account_id = $1 AND n.credits_invoice_id = $2)
+		OR i.status = 'open' AND EXISTS (SELECT 1 FROM payment_allocations x WHERE x.account_id = $1 AND x.invoice_id = $2 AND x.payment_id IS NOT NULL AND x.amount < 0)))`,
+		account, invoice); err != nil {
+		return false, fmt.Errorf("look whether the money of invoice %d went back: %w", invoice, err)
+	}
+	return back, nil
+}
+
+// unusedOf is how many SMS of an order can be taken back: none unless its money went back.
+func (s *Server) unusedOf(ctx context.Context, order payments.Ref, invoice int64) (int64, error) {
+	back, err := s.moneyBack(ctx, order.Account, invoice)
+	if err != nil || !back {
+		return 0, err
+	}
+	left, err := credits.LeftTx(ctx, s.Operator, order.Account, order.Booked())
+	return left.Unused, err
 }
 
 func (s *Server) deskOrderForm(w http.ResponseWriter, r *request) error {

@@ -20,6 +20,7 @@ import (
 
 	"rappel/calendars/billing"
 	"rappel/migrations"
+	"rappel/notify"
 	"rappel/notify/credits"
 	"rappel/web/accounts"
 )
@@ -276,6 +277,86 @@ func TestDesk_paidAfterAll(t *testing.T) {
 	}
 	if a := p.do(p.admin, "GET", page, nil, nil); strings.Contains(a.body, form) {
 		t.Error("what is paid can be paid again")
+	}
+}
+
+// Once an order's money went back or its invoice is credited, what is unused of its SMS and
+// of the gift it brought can be taken back, once; never before, and never what is sent or
+// on its way.
+func TestDesk_takeBack(t *testing.T) {
+	t.Parallel()
+	for name, goBack := range map[string]func(p *payer, invoice int64){
+		"credited": func(p *payer, invoice int64) {
+			p.ordered(p.path("/invoices/%d/credit-note", invoice), url.Values{"extent": {"all"}})
+		},
+		"returned": func(p *payer, invoice int64) {
+			p.ordered(p.path("/invoices/%d/mark-paid", invoice), nil)
+			payment := p.one(`SELECT max(id) FROM payments WHERE account_id = $1 AND kind = 'payment'`, p.ID)
+			if err := migrations.InTx(t.Context(), p.owner, func(tx *sqlx.Tx) error {
+				_, err := p.server.Books.Billing.ReversePaymentTx(t.Context(), tx, billing.Reversal{Account: p.ID, Payment: payment, ProviderRef: "back", At: p.clock.now()})
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPayer(t)
+			sms := func(name string) int64 {
+				return p.one(`SELECT CAST(COALESCE(sum(balance), 0) AS bigint) FROM ledger_balances WHERE account_id = $1 AND unit = 'SMS' AND name = $2`, p.ID, name)
+			}
+			if _, err := p.server.Books.Credits.Tick(t.Context()); err != nil { // what was for earlier months ends
+				t.Fatal(err)
+			}
+			gifts, lapsed := sms("available"), sms("expired")
+			p.ordered(p.path("/orders/%d/sign", p.Order), nil)
+			invoice := p.one(`SELECT invoice_id FROM orders WHERE account_id = $1 AND id = $2`, p.ID, p.Order)
+			form := p.path("/orders/%d/take-back", p.Order)
+			pages := []string{p.path("/orders/%d", p.Order), p.path("/invoices/%d", invoice)}
+			for _, page := range pages {
+				if a := p.do(p.admin, "GET", page, nil, nil); strings.Contains(a.body, form) {
+					t.Errorf("%s leads to it before money went back", page)
+				}
+			}
+			if a := p.asked(p.admin, form, nil); a.status != http.StatusUnprocessableEntity || !strings.Contains(a.body, "nur, wenn das Geld") {
+				t.Errorf("before money went back: %d\n%s", a.status, a.body)
+			}
+			if err := migrations.InTx(t.Context(), p.owner, func(tx *sqlx.Tx) error { // the gifts are used first, and 5 of the order
+				_, err := p.server.Books.Credits.HoldTx(t.Context(), tx, p.ID, []notify.Charge{{MessageID: 1, Country: "CH", Segments: 1, Price: notify.Price{TariffID: 1, Credits: int(gifts) + 5}}})
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+			goBack(p, invoice)
+			for _, page := range pages {
+				if a := p.do(p.admin, "GET", page, nil, nil); !strings.Contains(a.body, form) || !strings.Contains(a.body, "995 SMS") {
+					t.Errorf("%s doesn't lead to it\n%s", page, a.body)
+				}
+			}
+			asked := p.asked(p.admin, form, nil)
+			if !strings.Contains(asked.body, "995 von 1000 SMS") {
+				t.Errorf("the preview: %s", asked.body)
+			}
+			confirm := p.confirmation(asked)
+			for range 2 {
+				if a := p.do(p.admin, "POST", form, confirm, nil); a.status != http.StatusSeeOther {
+					t.Fatalf("POST: %d\n%s", a.status, a.body)
+				}
+			}
+			if sms("available") != 0 || sms("held") != gifts+5 || sms("expired")-lapsed != 995 {
+				t.Errorf("available %d, held %d, expired %d", sms("available"), sms("held"), sms("expired"))
+			}
+			if n := p.one(`SELECT count(*) FROM audit WHERE account_id = $1 AND action = 'billing.take-back' AND reason = 'Anruf vom Montag'`, p.ID); n != 1 {
+				t.Errorf("%d times in the log, want once", n)
+			}
+			if n := p.one(`SELECT count(*) FROM ledger_tx WHERE account_id = $1 AND kind = 'takeback' AND note = 'Anruf vom Montag'`, p.ID); n != 1 {
+				t.Errorf("booked %d times, want once", n)
+			}
+			if a := p.asked(p.admin, form, nil); strings.Contains(a.body, "data-preview") {
+				t.Error("what was taken back can be taken back again")
+			}
+		})
 	}
 }
 

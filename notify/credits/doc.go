@@ -14,6 +14,7 @@
 //     consumed: a carrier took it. Released, they go back to the lot they came from, and if
 //     that has ended meanwhile, they expire.
 //   - A settlement is word of holds that ended, not booked yet.
+//   - Taken back is what was unused of a grant whose money went back: its lots end early.
 //   - Owed is what went beyond the balance, since it had to: an opt-out is confirmed whatever
 //     is left. The next credits repay it once a carrier took it.
 //   - A free account is the operator's own. Its usage is counted, and nothing else.
@@ -24,7 +25,7 @@
 //	granted ──GrantTx──▶ available ──HoldTx──▶ held ──captured──▶ consumed
 //	                       │  │  ▲              │ │
 //	                       │  │  └──released────┘ └─released, its lot ended─▶ expired
-//	                       │  └────────── its lot ends ─────────────────────────▲
+//	                       │  └────── its lot ends, or is taken back ───────────▲
 //	                       └─TransferTx─▶ transferred ═▶ transferred ──▶ available, of another account
 //
 //	owed ──HoldTx──▶ held ──captured──▶ consumed; available ──▶ owed repays it
@@ -75,6 +76,11 @@
 //   - What has ended stays ended, and is marked so: a text of a later day doesn't revive a
 //     package. Texts are looked at day by day, and lots are marked five minutes after midnight,
 //     so that one accepted right before it counts; meanwhile nothing is taken from them.
+//   - Taking back ends the lots, so that holds released later bring nothing back: they expire.
+//     It is booked as what expires is, under a kind of its own, and it can't be undone: credits
+//     for money that comes after all are a new grant. A gift that was taken isn't given again.
+//   - What moved to another account before stays there: it may be on its way to patients, and
+//     which of several lots it came from isn't what its people were told.
 //   - Lots keep their end when they move to another account, and their order. What is free for
 //     a month doesn't move: it belongs to a calendar's subscription.
 //   - Transferred credits come in without the gift of a first package.

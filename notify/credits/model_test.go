@@ -2,6 +2,7 @@ package credits_test
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"maps"
 	"slices"
@@ -18,6 +19,7 @@ import (
 type modelLot struct {
 	id      int // in the order in which they came
 	source  credits.Source
+	key     string    // of the grant that brought it; "" = none, it was transferred
 	granted time.Time // dates
 	expires time.Time // zero: rolls
 	left    int64
@@ -113,8 +115,8 @@ func (p *modelPurse) end(message int64, captured bool, today time.Time) {
 	}
 }
 
-// P6, P9: whatever is granted, held, captured, released, transferred, repeated or left to
-// lapse, in whatever order and over the years: the books say what paper says.
+// P6, P9: whatever is granted, held, captured, released, transferred, repeated, taken back
+// or left to lapse, in whatever order and over the years: the books say what paper says.
 func TestCredits_model(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
@@ -170,11 +172,11 @@ func TestCredits_model(t *testing.T) {
 				behind = true
 				grants = append(grants, g)
 				p := purses[root]
-				add(p, &modelLot{source: g.Source, granted: today(), expires: g.ExpiresOn, left: g.Credits})
+				add(p, &modelLot{source: g.Source, key: g.Key, granted: today(), expires: g.ExpiresOn, left: g.Credits})
 				p.granted += g.Credits
 				if g.Source == credits.Bought && !bonus {
 					bonus = true
-					add(p, &modelLot{source: credits.Gift, granted: today(), left: 500})
+					add(p, &modelLot{source: credits.Gift, key: g.Key, granted: today(), left: 500})
 					p.granted += 500
 				}
 			},
@@ -249,6 +251,32 @@ func TestCredits_model(t *testing.T) {
 						from = p.last
 					}
 					add(q, &modelLot{source: l.source, granted: from, expires: l.expires, left: taken[l]})
+				}
+			},
+			"take back": func(t *rapid.T) {
+				if len(grants) == 0 {
+					return
+				}
+				p, want := purses[root], int64(0)
+				if len(pending[root]) > 0 && rapid.Bool().Draw(t, "right after an end") { // which isn't booked yet
+					message, captured := pending[root][0], rapid.Bool().Draw(t, "captured")
+					b.ok(b.settle(root, message, captured))
+					pending[root], over[root] = pending[root][1:], append(over[root], message)
+					p.end(message, captured, today())
+					behind = true
+				}
+				back := credits.TakeBack{Account: root, Key: rapid.SampledFrom(grants).Draw(t, "grant").Key}
+				for _, l := range p.lots {
+					if l.key == back.Key && !l.over && l.ends(p.last).After(today()) {
+						want += l.left
+						p.lapsed += l.left
+						l.left, l.over = 0, true
+					}
+				}
+				for _, want := range []int64{want, 0} { // once
+					if taken, err := b.credits.TakeBack(context.Background(), back); err != nil || taken != want {
+						t.Fatalf("took back %d, %v; on paper %d", taken, err, want)
+					}
 				}
 			},
 			"time passes": func(t *rapid.T) {

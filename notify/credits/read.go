@@ -109,7 +109,7 @@ func firstOf(t time.Time) time.Time { return time.Date(t.Year(), t.Month(), 1, 0
 type Entry struct {
 	ID        int64     `db:"id"`
 	At        time.Time `db:"booked_at"`
-	Kind      string    `db:"kind"` // grant, hold, settle, expire, repay, transfer, receive
+	Kind      string    `db:"kind"` // grant, hold, settle, expire, takeback, repay, transfer, receive
 	Note      string    `db:"note"`
 	Source    Source    `db:"source"` // grant, receive: of what came; "" otherwise
 	Available int64     `db:"available"`

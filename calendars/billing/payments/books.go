@@ -60,7 +60,7 @@ func (p parties) bank() (int64, error) {
 // bill is a package as it goes on an invoice: for the total it was offered for, where
 // there is one yet.
 func bill(o Order, language string) billing.Bill {
-	return billing.Bill{Account: o.Account, Key: o.Ref().key(), Total: o.Total,
+	return billing.Bill{Account: o.Account, Key: o.Ref().Booked(), Total: o.Total,
 		Lines: []billing.BillLine{{Kind: billing.LinePackage, Text: paper.PackageText(language, o.SMS), Quantity: 1, Net: o.Net}}}
 }
 

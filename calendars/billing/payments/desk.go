@@ -196,7 +196,7 @@ func (d *Desk) handOver(ctx context.Context, tx *sqlx.Tx, o Order, paid int64, n
 		return 0, err
 	}
 	if d.c.Granter != nil {
-		grant := billing.Grant{Account: o.Account, Key: o.Ref().key(), Source: "package", Credits: o.SMS, At: now}
+		grant := billing.Grant{Account: o.Account, Key: o.Ref().Booked(), Source: "package", Credits: o.SMS, At: now}
 		if err := d.c.Granter.GrantTx(ctx, tx, grant); err != nil {
 			return 0, fmt.Errorf("give the credit of order %d: %w", o.ID, err)
 		}

@@ -61,8 +61,8 @@ func (o Order) Ref() Ref { return Ref{o.Account, o.ID} }
 // Number is the order's as printed, such as B-17.
 func (o Order) Number() string { return fmt.Sprintf("B-%d", o.ID) }
 
-// key is what the order's credit and invoice are booked under.
-func (r Ref) key() string { return fmt.Sprintf("order/%d", r.Order) }
+// Booked is the key the order's credit and invoice are booked under.
+func (r Ref) Booked() string { return fmt.Sprintf("order/%d", r.Order) }
 
 // firstDocument is where the documents of orders begin in references; those of invoices
 // are below.
