@@ -13,9 +13,9 @@ SHELL := /bin/bash
 
 export CGO_ENABLED ?= 1
 
-# One package at a time: the Graph SDK needs about 4 GB for one compiler process, and the
-# race detector makes up to 12 GB of the tests of the web or of the whole program.
-GOFLAGS_TEST := -race -timeout 60m -p 1
+# Two at a time, however many cores there are: the Graph SDK needs about 4 GB for one
+# compiler process, and tests under the race detector several.
+GOFLAGS_TEST := -race -timeout 60m -p 2
 
 help:
 	@sed -n '2,8s/^# *//p' Makefile
