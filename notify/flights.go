@@ -14,25 +14,14 @@ import "sync"
 // It is only a short cut. What one process doesn't know of another, or anybody after a
 // crash, is matched by way of early_receipts and the directory.
 type Flights struct {
-	mu       sync.Mutex
-	parked   map[refKey][]func() // by carrier id in flight
-	lately   map[refKey]flight   // recorded by the book
-	formerly map[refKey]flight   // what lately was before it was full
+	mu     sync.Mutex
+	parked map[refKey][]func() // by carrier id in flight
+	lately lately
 }
-
-// flight is a message whose id is recorded.
-type flight struct {
-	MessageRef
-	recipient string // "": not known here
-}
-
-// latelyMost bounds lately, and formerly: some seconds of the fastest route there is, and
-// about 15 MB each.
-const latelyMost = 1 << 17
 
 // NewFlights returns an empty one, to be given to both in their Config.
 func NewFlights() *Flights {
-	return &Flights{parked: map[refKey][]func(){}, lately: map[refKey]flight{}}
+	return &Flights{parked: map[refKey][]func(){}, lately: newLately()}
 }
 
 // took notes ids that carrier gave just now.
@@ -58,28 +47,17 @@ func (f *Flights) landed(carrier string, outs []outcome, byBook []standing) {
 	}
 	var again []func()
 	f.mu.Lock()
-	if len(f.lately)+len(byBook) > latelyMost {
-		f.lately, f.formerly = make(map[refKey]flight, len(f.lately)), f.lately
-	}
 	for _, o := range outs {
 		for _, id := range o.ids {
 			k := refKey{carrier, clean(id)}
 			again = append(again, f.parked[k]...)
 			delete(f.parked, k)
 			if len(byBook) < len(outs) { // given again, as carriers do that start counting anew
-				delete(f.formerly, k)
-				delete(f.lately, k)
+				f.lately.forget(k)
 			}
 		}
 	}
-	for i := range byBook {
-		st := &byBook[i]
-		l := flight{MessageRef: st.MessageRef}
-		if st.it != nil {
-			l.recipient = st.it.Recipient
-		}
-		f.lately[refKey{carrier, st.id}] = l
-	}
+	f.lately.remember(carrier, byBook)
 	f.mu.Unlock()
 	for _, g := range again {
 		g()
@@ -108,15 +86,11 @@ func (f *Flights) messages(all []folded) (refs []MessageRef, known, others []fol
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, r := range all {
-		l, ok := f.lately[r.refKey]
-		if !ok {
-			l, ok = f.formerly[r.refKey]
-		}
-		if ok && r.Concerns(l.recipient) {
-			refs, known = append(refs, l.MessageRef), append(known, r)
+	for i := range all {
+		if ref, ok := f.lately.messageOf(&all[i]); ok {
+			refs, known = append(refs, ref), append(known, all[i])
 		} else {
-			others = append(others, r)
+			others = append(others, all[i])
 		}
 	}
 	return refs, known, others

@@ -71,8 +71,8 @@ func TestFlights_messages(t *testing.T) {
 		}
 		f.landed("one", nil, some)
 	}
-	if len(f.lately)+len(f.formerly) > 2*latelyMost {
-		t.Errorf("%d ids are kept", len(f.lately)+len(f.formerly))
+	if kept := len(f.lately.young) + len(f.lately.former); kept > 2*latelyMost {
+		t.Errorf("%d ids are kept", kept)
 	}
 	receipt := func(carrier, id string) folded { return folded{refKey{carrier, id}, Receipt{Status: Delivered}} }
 	all := []folded{receipt("one", id(n-1)), receipt("one", id(0)), receipt("two", id(n-1)), receipt("one", id(n-latelyMost))}
