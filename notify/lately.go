@@ -67,7 +67,7 @@ func (l *lately) messageOf(r *folded) (ref MessageRef, ok bool) {
 	if !ok {
 		m, ok = l.former[h]
 	}
-	if !ok || !r.Concerns("+"+strconv.FormatUint(m.recipient, 10)) {
+	if !ok || r.Recipient != "" && !r.Concerns("+"+strconv.FormatUint(m.recipient, 10)) {
 		return ref, false
 	}
 	return MessageRef{m.account, m.message}, true
