@@ -96,42 +96,30 @@ func purgeMessagesTx(ctx context.Context, tx *sqlx.Tx, account int64, before tim
 	return len(ids), next, nil
 }
 
-// purgeRepliesTx deletes up to limit of the replies account received before the instant.
-func purgeRepliesTx(ctx context.Context, tx *sqlx.Tx, account int64, before time.Time, limit int) (int, error) {
-	res, err := tx.ExecContext(ctx, `
+// What is purged of an account ($1) by the age of its rows alone: those before an instant
+// ($2), some at a time ($3).
+const (
+	purgeReplies = `
 		WITH old AS MATERIALIZED (SELECT id FROM inbound WHERE account_id = $1 AND received_at < $2 ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED)
-		DELETE FROM inbound i USING old WHERE i.account_id = $1 AND i.id = old.id`, account, before, limit)
-	if err != nil {
-		return 0, fmt.Errorf("purge replies: %w", err)
-	}
-	n, err := res.RowsAffected()
-	return int(n), err
-}
-
-// purgeInvalidTx deletes up to limit of account's invalid numbers listed before the instant:
-// they stop nothing any more.
-func purgeInvalidTx(ctx context.Context, tx *sqlx.Tx, account int64, before time.Time, limit int) (int, error) {
-	res, err := tx.ExecContext(ctx, `
+		DELETE FROM inbound i USING old WHERE i.account_id = $1 AND i.id = old.id`
+	// They stop nothing any more.
+	purgeInvalid = `
 		WITH old AS MATERIALIZED (SELECT recipient FROM invalid_numbers WHERE account_id = $1 AND since < $2 ORDER BY recipient LIMIT $3 FOR UPDATE SKIP LOCKED)
-		DELETE FROM invalid_numbers i USING old WHERE i.account_id = $1 AND i.recipient = old.recipient`, account, before, limit)
-	if err != nil {
-		return 0, fmt.Errorf("purge invalid numbers: %w", err)
-	}
-	n, err := res.RowsAffected()
-	return int(n), err
-}
-
-// purgeLinksTx deletes up to limit of account's unsubscribe links made before the instant
-// for people of whom the account has no message left. Who is written to again gets the same
-// link again.
-func purgeLinksTx(ctx context.Context, tx *sqlx.Tx, account int64, before time.Time, limit int) (int, error) {
-	res, err := tx.ExecContext(ctx, `
+		DELETE FROM invalid_numbers i USING old WHERE i.account_id = $1 AND i.recipient = old.recipient`
+	// For people of whom the account has no message left. Who is written to again gets the
+	// same link again.
+	purgeLinks = `
 		WITH old AS MATERIALIZED (SELECT l.token FROM unsubscribe_links l WHERE l.account_id = $1 AND l.created_at < $2
 		    AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.account_id = $1 AND m.recipient = l.recipient)
 		    ORDER BY l.created_at, l.token LIMIT $3 FOR UPDATE SKIP LOCKED)
-		DELETE FROM unsubscribe_links l USING old WHERE l.account_id = $1 AND l.token = old.token`, account, before, limit)
+		DELETE FROM unsubscribe_links l USING old WHERE l.account_id = $1 AND l.token = old.token`
+)
+
+// purgeTx runs query, one of those above, over what, and returns how many went.
+func purgeTx(ctx context.Context, tx *sqlx.Tx, what, query string, account int64, before time.Time, limit int) (int, error) {
+	res, err := tx.ExecContext(ctx, query, account, before, limit)
 	if err != nil {
-		return 0, fmt.Errorf("purge unsubscribe links: %w", err)
+		return 0, fmt.Errorf("purge %s: %w", what, err)
 	}
 	n, err := res.RowsAffected()
 	return int(n), err

@@ -256,19 +256,19 @@ func (p *Purger) batchTx(ctx context.Context, tx *sqlx.Tx, account int64, r Rete
 	if gone["messages"] = n; st.place != (Cursor{}) {
 		return true, nil
 	}
-	if n, err = purgeRepliesTx(ctx, tx, account, r.RepliesBefore(now), purgeBatch); err != nil {
+	if n, err = purgeTx(ctx, tx, "replies", purgeReplies, account, r.RepliesBefore(now), purgeBatch); err != nil {
 		return false, err
 	}
 	if gone["replies"] = n; n >= purgeBatch {
 		return true, nil
 	}
-	if n, err = purgeInvalidTx(ctx, tx, account, now.Add(-p.cfg.InvalidFor), purgeBatch); err != nil {
+	if n, err = purgeTx(ctx, tx, "invalid numbers", purgeInvalid, account, now.Add(-p.cfg.InvalidFor), purgeBatch); err != nil {
 		return false, err
 	}
 	if gone["invalid_numbers"] = n; n >= purgeBatch {
 		return true, nil
 	}
-	n, err = purgeLinksTx(ctx, tx, account, r.MessagesBefore(now), purgeBatch)
+	n, err = purgeTx(ctx, tx, "unsubscribe links", purgeLinks, account, r.MessagesBefore(now), purgeBatch)
 	gone["links"] = n
 	return n >= purgeBatch, err
 }
