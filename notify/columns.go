@@ -114,6 +114,18 @@ func (c *columns) from() string {
 	return "unnest(" + strings.Join(c.arrays, ", ") + ") AS u (" + strings.Join(c.names, ", ") + ")"
 }
 
+// some are the columns of c with these names, of which one at least must be an array: what
+// isn't used needn't be unnested.
+func (c *columns) some(names ...string) *columns {
+	part := &columns{exprs: c.exprs}
+	for i, name := range c.names {
+		if slices.Contains(names, name) {
+			part.names, part.arrays = append(part.names, name), append(part.arrays, c.arrays[i])
+		}
+	}
+	return part
+}
+
 // numbered is from with the rows' numbers, from 1, as column n.
 func (c *columns) numbered(n string) string {
 	return "unnest(" + strings.Join(c.arrays, ", ") + ") WITH ORDINALITY AS u (" + strings.Join(c.names, ", ") + ", " + n + ")"

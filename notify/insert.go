@@ -61,7 +61,8 @@ func insertNewTx(ctx context.Context, tx *sqlx.Tx, drafts []*draft, enqueue bool
 		query += `),
 queued AS (
     INSERT INTO queue AS q (account_id, message_id, priority, send_at)
-    SELECT ` + c.exprs["account_id"] + `, u.id, ` + priorityOf(c.exprs["kind"]) + `, ` + c.exprs["send_at"] + ` FROM ` + c.from() + `
+    SELECT ` + c.exprs["account_id"] + `, u.id, ` + priorityOf(c.exprs["kind"]) + `, ` + c.exprs["send_at"] + `
+    FROM ` + c.some("account_id", "id", "kind", "send_at").from() + `
     RETURNING q.account_id`
 	}
 	var added int
