@@ -19,6 +19,7 @@ type item struct {
 	FreshUntil *time.Time `db:"fresh_until"`
 	OptedOut   bool
 	Invalid    bool // the number is on the list of invalid ones
+	over       bool // its result is recorded, or being recorded
 	Message
 }
 
@@ -28,9 +29,10 @@ func (it *item) ref() MessageRef { return MessageRef{it.AccountID, it.ID} }
 // in it may have reached the carrier.
 type claim struct {
 	account, id int64
-	open        map[int64]*item // not recorded yet
-	until       atomic.Int64    // end of the lease, Unix nanoseconds
-	lost        atomic.Bool     // another process has it
+	items       []*item
+	open        int          // items not recorded yet
+	until       atomic.Int64 // end of the lease, Unix nanoseconds
+	lost        atomic.Bool  // another process has it
 }
 
 // batch is what was claimed together, of one account or several, for one carrier.
@@ -64,12 +66,13 @@ func (b *batch) add(it *item, id int64, until time.Time) {
 		}
 	}
 	if c == nil {
-		c = &claim{account: it.AccountID, id: id, open: map[int64]*item{}}
+		c = &claim{account: it.AccountID, id: id}
 		c.until.Store(until.UnixNano())
 		b.claims = append(b.claims, c)
 	}
-	it.claim = c
-	c.open[it.ID] = it
+	it.claim, it.over = c, false
+	c.items = append(c.items, it)
+	c.open++
 	b.items = append(b.items, it)
 }
 
@@ -224,23 +227,24 @@ func claimKeys(claims []*claim) (accounts, ids []int64) {
 	return accounts, ids
 }
 
-// shrinkTx takes what done names out of its claims, and removes those that are empty then.
-// A claim not among held is another's or gone, and nothing of it was changed.
-func (d *Dispatcher) shrinkTx(ctx context.Context, tx *sqlx.Tx, done map[*claim]map[int64]bool) (held map[*claim]bool, err error) {
+// shrinkTx takes what is over out of the claims, so many of each as done says, and removes
+// those that are empty then. A claim not among held is another's or gone, and nothing of it
+// was changed.
+func (d *Dispatcher) shrinkTx(ctx context.Context, tx *sqlx.Tx, done map[*claim]int) (held map[*claim]bool, err error) {
 	held = make(map[*claim]bool, len(done))
 	byID := make(map[int64]*claim, len(done))
 	var whole, part []*claim
 	var ids, attempts []string
-	for c, gone := range done {
+	for c, n := range done {
 		byID[c.id] = c
-		if len(gone) == len(c.open) {
+		if n == c.open {
 			whole = append(whole, c)
 			continue
 		}
 		var i, a strings.Builder
-		for id, it := range c.open {
-			if !gone[id] {
-				fmt.Fprintf(&i, ",%d", id)
+		for _, it := range c.items {
+			if !it.over {
+				fmt.Fprintf(&i, ",%d", it.ID)
 				fmt.Fprintf(&a, ",%d", it.Attempts)
 			}
 		}

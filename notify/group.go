@@ -190,7 +190,7 @@ func (d *Dispatcher) guard(ctx context.Context, note func(error)) {
 func remaining(b *batch, accounts []int64, share int64) []int64 {
 	got := make(map[int64]int64, len(b.claims))
 	for _, c := range b.claims {
-		got[c.account] += int64(len(c.open))
+		got[c.account] += int64(c.open)
 	}
 	var left []int64
 	for _, a := range accounts {

@@ -39,20 +39,17 @@ const observerTries = 8
 // change than a text goes out twice.
 func (d *Dispatcher) record(ctx context.Context, b *batch, outs []outcome) ([]*batch, error) {
 	ctx = context.WithoutCancel(ctx) // a graceful stop finishes what is in hand
-	done := map[*claim]map[int64]bool{}
-	for _, o := range outs {
-		if done[o.it.claim] == nil {
-			done[o.it.claim] = make(map[int64]bool, len(o.it.claim.open))
-		}
-		done[o.it.claim][o.it.ID] = true
+	done := map[*claim]int{}
+	for i := range outs {
+		it := outs[i].it
+		it.over = true
+		done[it.claim]++
 	}
 	var byBook []standing
 	defer func() { d.cfg.Flights.landed(b.carrier(), outs, byBook) }()
 	defer func() { // recorded or not: nothing more comes of them here
-		for c, ids := range done {
-			for id := range ids {
-				delete(c.open, id)
-			}
+		for c, n := range done {
+			c.open -= n
 		}
 	}()
 	refused := 0 // by the Observer
@@ -93,7 +90,7 @@ func (d *Dispatcher) record(ctx context.Context, b *batch, outs []outcome) ([]*b
 
 // recordTx is one try of record. first are the messages accepted by the book, see
 // outcome.first.
-func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, b *batch, done map[*claim]map[int64]bool, outs []outcome, dare, observe bool) (next []*batch, first []standing, err error) {
+func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, b *batch, done map[*claim]int, outs []outcome, dare, observe bool) (next []*batch, first []standing, err error) {
 	held, err := d.shrinkTx(ctx, tx, done)
 	if err != nil {
 		return nil, nil, err

@@ -19,57 +19,40 @@ func (d *Dispatcher) work(ctx context.Context, b *batch, held int64) error {
 	var cancel context.CancelFunc
 	b.sending, cancel = context.WithTimeout(context.WithoutCancel(ctx), d.cfg.SendTimeout)
 	defer cancel()
-	results := make(chan outcome, len(b.items))
-	// As many as there are messages, since each may have to wait for its answer. Whoever
-	// doesn't have to goes on with the next message: its stack has grown already.
-	var next atomic.Int64
-	for range b.items {
-		go func() {
-			for i := next.Add(1); i <= int64(len(b.items)); i = next.Add(1) {
-				results <- d.attempt(ctx, b, b.items[i-1])
-			}
-		}()
-	}
+	results := d.submitAll(ctx, b)
 	defer func() { b.lane.release(b.k, held) }()
 	beat := time.NewTicker(max(d.cfg.ClaimLease/3, time.Millisecond))
 	defer beat.Stop()
 	flush := time.NewTicker(flushAfter)
 	defer flush.Stop()
 
-	var done []outcome
 	var onward sync.WaitGroup
 	passed := make(chan error, len(b.items)) // one result at least in each of those
-	record := func() error {
+	record := func(done []outcome) error {
+		if len(done) == 0 {
+			return nil
+		}
 		d.logOutcomes(ctx, b, done)
 		next, err := d.record(ctx, b, done)
 		n := min(int64(len(done)), held)
 		held -= n
 		b.lane.release(b.k, n)
-		done = nil
 		for _, nb := range next {
 			onward.Go(func() { passed <- d.passOn(ctx, nb) })
 		}
 		return err
 	}
 	var first error
-	for open := len(b.items); open > 0; {
+	for open := true; open; {
 		select {
-		case o := <-results:
-			open--
-			done = append(done, o)
-			d.react(b.lane, &done[len(done)-1])
+		case <-results.all:
+			open = false
 		case <-flush.C:
-			if len(done) > 0 {
-				if err := record(); err != nil && first == nil {
-					first = err
-				}
-			}
 		case <-beat.C:
 			d.heartbeat(ctx, b)
+			continue
 		}
-	}
-	if len(done) > 0 {
-		if err := record(); err != nil && first == nil {
+		if err := record(results.take()); err != nil && first == nil {
 			first = err
 		}
 	}
@@ -83,12 +66,72 @@ func (d *Dispatcher) work(ctx context.Context, b *batch, held int64) error {
 	return first
 }
 
+// results are what came of a batch's messages so far and hasn't been taken.
+type results struct {
+	all chan struct{} // closed when nothing is outstanding
+
+	mu   sync.Mutex
+	open int
+	outs []outcome
+}
+
+func (r *results) put(o outcome) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.outs == nil {
+		r.outs = make([]outcome, 0, r.open)
+	}
+	r.outs = append(r.outs, o)
+	if r.open--; r.open == 0 {
+		close(r.all)
+	}
+}
+
+func (r *results) take() []outcome {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	outs := r.outs
+	r.outs = nil
+	return outs
+}
+
+// submitAll begins to submit everything in b. Each message has a goroutine where it has to
+// wait for its answer: whoever takes one sees to it first that somebody is there for the
+// next. Whoever doesn't have to wait goes on with it, and the other isn't needed.
+func (d *Dispatcher) submitAll(ctx context.Context, b *batch) *results {
+	r := &results{all: make(chan struct{}), open: len(b.items)}
+	if r.open == 0 {
+		close(r.all)
+		return r
+	}
+	var next atomic.Int64
+	var ready atomic.Bool // somebody is there who hasn't had a message yet
+	var submit func()
+	submit = func() {
+		first := true
+		for i := next.Add(1); i <= int64(len(b.items)); i = next.Add(1) {
+			if first {
+				ready.Store(false)
+				first = false
+			}
+			if i < int64(len(b.items)) && ready.CompareAndSwap(false, true) {
+				go submit()
+			}
+			o := d.attempt(ctx, b, b.items[i-1])
+			d.react(b.lane, &o)
+			r.put(o)
+		}
+	}
+	go submit()
+	return r
+}
+
 // heartbeat renews the leases. Whether that works or not, a lease as known here only grows
 // when the database has said so, and submission stops at its end.
 func (d *Dispatcher) heartbeat(ctx context.Context, b *batch) {
 	var claims []*claim
 	for _, c := range b.claims {
-		if len(c.open) > 0 {
+		if c.open > 0 {
 			claims = append(claims, c)
 		}
 	}
