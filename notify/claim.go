@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
+
+	"rappel/notify/segment"
 )
 
 // item is a claimed message and what is known about it.
@@ -86,6 +88,9 @@ func (b *batch) add(it *item, id int64, until time.Time) {
 // snapshot holds it there, and no index needs to find it again. Should another process do so all the same, because a lease ran
 // out, what it deleted first isn't among the rows that come back here.
 //
+// What is small shares a column, and a time comes as microseconds: reading a column costs
+// more than making it.
+//
 // Each account is walked in the order of its index and for one priority, so a million
 // texts scheduled for next week are not read.
 const takeBatch = `
@@ -109,9 +114,13 @@ held AS (
     SELECT g.account_id, g.claim_id, $6, $7, array_agg(g.message_id), array_agg(g.attempts), $3, $8
     FROM gone g GROUP BY g.account_id, g.claim_id
     RETURNING c.id)
-SELECT g.claim_id, g.attempts, ` + messageColumns + `,
-    m.origin <> 'optout' AND EXISTS (SELECT 1 FROM opt_outs o WHERE o.account_id = m.account_id AND o.recipient = m.recipient) AS opted_out,
-    EXISTS (SELECT 1 FROM invalid_numbers i WHERE i.account_id = m.account_id AND i.recipient = m.recipient AND i.since > $9) AS invalid
+SELECT g.claim_id, m.account_id, m.id, CAST(g.attempts AS bigint) | (CAST(m.kind AS bigint) << 16) | (CAST(m.encoding AS bigint) << 20)
+    | (CASE WHEN m.origin <> 'optout' AND EXISTS (SELECT 1 FROM opt_outs o WHERE o.account_id = m.account_id AND o.recipient = m.recipient)
+        THEN 1 << 24 ELSE 0 END)
+    | (CASE WHEN EXISTS (SELECT 1 FROM invalid_numbers i WHERE i.account_id = m.account_id AND i.recipient = m.recipient AND i.since > $9)
+        THEN 1 << 25 ELSE 0 END)
+    | (CAST(m.segments AS bigint) << 32) AS packed,
+    m.recipient, m.sender, m.body, CAST(date_part('epoch', m.expires_at) * 1000000 AS bigint) AS expires, m.origin, m.origin_id, m.fresh_until
 FROM gone g CROSS JOIN LATERAL (SELECT * FROM messages m WHERE m.account_id = g.account_id AND m.id = g.message_id OFFSET 0) AS m` // see lookUpRef
 
 const messageColumns = `m.account_id AS accountid, m.id, m.kind, m.recipient, m.sender, m.body, m.encoding, m.segments,
@@ -135,6 +144,15 @@ func takeForm(join, where string) string {
 // claimPatience is for a database that doesn't answer.
 const claimPatience = 20 * time.Second
 
+// unpack reads what takeBatch packs.
+func (it *item) unpack(packed int64) {
+	it.Attempts = int16(packed)
+	it.Kind = Kind(packed >> 16 & 0xF)
+	it.Encoding = segment.Encoding(packed >> 20 & 0xF)
+	it.OptedOut, it.Invalid = packed>>24&1 == 1, packed>>25&1 == 1
+	it.Segments = int(packed >> 32)
+}
+
 // take claims due messages of accounts for dest, at most share of each and limit in all.
 // l is the carrier they are for; nil when there is none, or stale only those too late.
 //
@@ -156,12 +174,14 @@ func (d *Dispatcher) take(ctx context.Context, k *traffic, dest *destination, l 
 	}
 	err := d.statements.query(ctx, func(rows *sqlx.Rows) error {
 		it := &item{}
-		var id int64
+		var id, packed, expires int64
 		m := &it.Message
-		if err := rows.Scan(&id, &it.Attempts, &m.AccountID, &m.ID, &m.Kind, &m.Recipient, &m.Sender, &m.Body, &m.Encoding, &m.Segments,
-			&m.Expires, &it.Origin, &it.OriginID, &it.FreshUntil, &it.OptedOut, &it.Invalid); err != nil {
+		if err := rows.Scan(&id, &m.AccountID, &m.ID, &packed, &m.Recipient, &m.Sender, &m.Body, &expires,
+			&it.Origin, &it.OriginID, &it.FreshUntil); err != nil {
 			return err
 		}
+		it.unpack(packed)
+		m.Expires = time.UnixMicro(expires)
 		b.add(it, id, until)
 		return nil
 	}, query, args...)

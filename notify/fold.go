@@ -20,51 +20,69 @@ type folded struct {
 // fold reduces receipts to one per carrier id and recipient named: the status they lead to
 // in the order given. The order of different ids doesn't matter; sorted, they can't deadlock.
 func fold(all []Receipt, now time.Time) []folded {
-	type named struct {
-		refKey
-		recipient string
+	keys := make([]refKey, len(all))
+	order := make([]int32, len(all))
+	for i := range all {
+		keys[i], order[i] = refKey{all[i].Carrier, clean(all[i].CarrierID)}, int32(i)
 	}
-	byKey := make(map[refKey]*folded, len(all))
-	var more map[named]*folded // of ids that came with several recipients
-	for _, r := range all {
-		if r.At.IsZero() {
-			r.At = now
+	slices.SortFunc(order, func(a, b int32) int { return cmp.Or(keys[a].compare(keys[b]), cmp.Compare(a, b)) })
+	out := make([]folded, 0, len(all))
+	first := 0 // of those with the key at hand
+	for _, i := range order {
+		f := folded{keys[i], all[i]}
+		if f.At.IsZero() {
+			f.At = now
 		}
-		r.Code = clean(r.Code)
-		k := refKey{r.Carrier, clean(r.CarrierID)}
-		known, ok := byKey[k]
-		if !ok {
-			byKey[k] = &folded{refKey: k, Receipt: r}
+		f.Code = clean(f.Code)
+		if len(out) == 0 || out[first].refKey != f.refKey {
+			first = len(out)
+			out = append(out, f)
 			continue
 		}
-		if known.Recipient != r.Recipient && known.Recipient != "" && r.Recipient != "" {
-			if known, ok = more[named{k, r.Recipient}]; !ok {
-				if more == nil {
-					more = map[named]*folded{}
-				}
-				more[named{k, r.Recipient}] = &folded{refKey: k, Receipt: r}
-				continue
+		into := first
+		if f.otherThan(out[first]) { // an id that came with several recipients
+			for into++; into < len(out) && f.Recipient != out[into].Recipient; into++ {
 			}
 		}
-		if known.Status.After(r.Status) {
-			known.Status, known.Code, known.At = r.Status, r.Code, r.At
+		if into == len(out) {
+			out = append(out, f)
+		} else {
+			out[into].take(f.Receipt)
 		}
-		known.Recipient, known.Sender = cmp.Or(known.Recipient, r.Recipient), cmp.Or(known.Sender, r.Sender)
 	}
-	out := make([]folded, 0, len(byKey))
-	for _, f := range byKey {
-		out = append(out, *f)
+	for i := 1; i < len(out); i++ {
+		if out[i].refKey == out[i-1].refKey { // rare
+			slices.SortFunc(out, folded.compare)
+			break
+		}
 	}
-	for _, f := range more {
-		out = append(out, *f)
-	}
-	slices.SortFunc(out, folded.compare)
 	return out
+}
+
+// otherThan reports whether f and o name different recipients.
+func (f *folded) otherThan(o folded) bool {
+	return f.Recipient != o.Recipient && f.Recipient != "" && o.Recipient != ""
+}
+
+// take adds a later receipt.
+func (f *folded) take(r Receipt) {
+	if f.Status.After(r.Status) {
+		f.Status, f.Code, f.At = r.Status, r.Code, r.At
+	}
+	f.Recipient, f.Sender = cmp.Or(f.Recipient, r.Recipient), cmp.Or(f.Sender, r.Sender)
+}
+
+// compare orders by carrier and id.
+func (k refKey) compare(o refKey) int {
+	if k.carrier != o.carrier {
+		return strings.Compare(k.carrier, o.carrier)
+	}
+	return strings.Compare(k.id, o.id)
 }
 
 // compare orders by carrier and id, then by recipient.
 func (f folded) compare(o folded) int {
-	return cmp.Or(cmp.Compare(f.carrier, o.carrier), cmp.Compare(f.id, o.id), cmp.Compare(f.Recipient, o.Recipient))
+	return cmp.Or(f.refKey.compare(o.refKey), strings.Compare(f.Recipient, o.Recipient))
 }
 
 // apart splits receipts, sorted, into those whose ids are all different and those whose id
