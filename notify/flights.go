@@ -49,7 +49,7 @@ func (f *Flights) landed(carrier string, outs []outcome, byBook []standing) {
 	f.mu.Lock()
 	for _, o := range outs {
 		for _, id := range o.ids {
-			k := refKey{carrier, clean(id)}
+			k := refKey{carrier, id}
 			again = append(again, f.parked[k]...)
 			delete(f.parked, k)
 			if len(byBook) < len(outs) { // given again, as carriers do that start counting anew

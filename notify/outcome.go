@@ -25,7 +25,7 @@ type outcome struct {
 	status  Status // vFinal
 	reason  Reason
 	code    string
-	ids     []string // carrier ids that stand for the message
+	ids     []string // carrier ids that stand for the message, clean and each once
 	void    []string // carrier ids of segments of a message that wasn't taken whole
 	retryAt time.Time
 	counted bool // a submission was made, so it counts as an attempt

@@ -135,14 +135,14 @@ func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, b *batch, done m
 		switch o.verdict {
 		case vAccepted:
 			if dare && held[o.it.claim] && o.first() {
-				st.status, st.id = Sent, clean(o.ids[0])
+				st.status, st.id = Sent, o.ids[0]
 				first = append(first, st)
 				continue
 			}
 			at := o.at
 			st.status, st.parts, st.accepted = Sent, len(o.ids), &at
 			for _, id := range o.ids {
-				refs = append(refs, carrierID{id: clean(id), message: o.it.ref(), status: Sent, whole: len(o.ids) == 1})
+				refs = append(refs, carrierID{id: id, message: o.it.ref(), status: Sent, whole: len(o.ids) == 1})
 			}
 			if o.it.Attempts > 0 || !held[o.it.claim] { // otherwise by the book
 				told = append(told, happening{o.it.ref(), o.at, WhatAccepted, Sent, name})

@@ -228,7 +228,7 @@ func (b *book) resolveTx(ctx context.Context, tx *sqlx.Tx, m doubt, ids []string
 	st := standing{MessageRef: m.ref(), status: Sent, carrier: m.Carrier, parts: len(ids), attempts: max(m.Attempts, 1), accepted: &since, at: now}
 	refs := make([]carrierID, len(ids))
 	for i, id := range ids {
-		refs[i] = carrierID{id: clean(id), message: m.ref(), status: Sent, whole: len(ids) == 1 && m.Segments == 1}
+		refs[i] = carrierID{id: id, message: m.ref(), status: Sent, whole: len(ids) == 1 && m.Segments == 1}
 	}
 	if err := b.referTx(ctx, tx, m.Carrier, refs); err != nil {
 		return err
