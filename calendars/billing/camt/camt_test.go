@@ -29,6 +29,14 @@ func parse(t *testing.T, name string) File {
 	return f
 }
 
+// sum is what the details of a booking come to.
+func sum(b Booking) (n int64) {
+	for _, d := range b.Details {
+		n += d.Rappen
+	}
+	return n
+}
+
 func TestParse_statement(t *testing.T) {
 	t.Parallel()
 	const iban = "CH9300762011623852957"
@@ -67,8 +75,8 @@ func TestParse_bothFiles(t *testing.T) {
 	if diff := cmp.Diff(want, b.Details); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if b.Sum() != b.Rappen {
-		t.Errorf("details come to %d of %d", b.Sum(), b.Rappen)
+	if sum(b) != b.Rappen {
+		t.Errorf("details come to %d of %d", sum(b), b.Rappen)
 	}
 }
 
@@ -236,7 +244,7 @@ func FuzzParse(f *testing.F) {
 		}
 		keys := map[string]bool{}
 		for _, b := range file.Bookings {
-			if b.Key == "" || b.IBAN == "" || b.Rappen <= 0 || len(b.BookedOn) != 10 || len(b.ValueOn) != 10 || b.Sum() > b.Rappen {
+			if b.Key == "" || b.IBAN == "" || b.Rappen <= 0 || len(b.BookedOn) != 10 || len(b.ValueOn) != 10 || sum(b) > b.Rappen {
 				t.Fatalf("booking %+v", b)
 			}
 			for _, d := range b.Details {

@@ -36,14 +36,6 @@ type Booking struct {
 	Again    int    // how many bookings of the same key came before it in the file
 }
 
-// Sum is what the details come to.
-func (b Booking) Sum() (sum int64) {
-	for _, d := range b.Details {
-		sum += d.Rappen
-	}
-	return sum
-}
-
 // Detail is one payment of a booking.
 type Detail struct {
 	Key       string // names it within the bookings of its key

@@ -195,7 +195,7 @@ func (e entry) booking(n int, account string) (b Booking, final bool, err error)
 	if b.Credit, err = credit(n, e.Direction); err != nil {
 		return b, false, err
 	}
-	if b.Rappen, err = e.Amount.rappen(n, 0); err != nil {
+	if b.Rappen, err = e.Amount.rappen(n); err != nil {
 		return b, false, err
 	}
 	switch trim(e.Reversal) {
@@ -335,11 +335,11 @@ func credit(n int, word string) (bool, error) {
 	return false, refuse(ErrBroken, n, "its direction (CdtDbtInd) is %q, want CRDT or DBIT", short(word))
 }
 
-func (a amount) rappen(n int, least int64) (int64, error) {
+func (a amount) rappen(n int) (int64, error) {
 	if c := trim(a.Currency); c != "CHF" {
 		return 0, refuse(ErrCurrency, n, "%q; only statements of accounts in CHF can be imported", short(c))
 	}
-	r, ok := parseAmount(trim(a.Value), least)
+	r, ok := parseAmount(trim(a.Value), 0)
 	if !ok {
 		return 0, refuse(ErrBroken, n, "its amount is %q, want francs such as 1949.75", short(a.Value))
 	}
