@@ -291,25 +291,30 @@ func unexpected(i *intent) error {
 	return apiError{400, "invalid_request_error", "payment_intent_unexpected_state", "This PaymentIntent has a status of " + i.Status, nil}
 }
 
-// listIntents lists a customer's intents, the newest first, as Stripe does.
+// listIntents lists a customer's intents.
 func (w *World) listIntents(f url.Values, r *http.Request) (object, error) {
 	since, err := strconv.ParseInt(f.Get("created[gte]"), 10, 64)
 	if f.Has("created[gte]") && err != nil {
 		return nil, wrongParam("created")
 	}
-	ids := []string{}
+	var ids []string
 	for id, i := range w.s.Intents {
 		if i.Customer == f.Get("customer") && i.Created >= since {
 			ids = append(ids, id)
 		}
 	}
+	return newest(r, ids, func(id string) object { return w.intentJSON(w.s.Intents[id]) }), nil
+}
+
+// newest lists what has these ids, the newest first, as Stripe does.
+func newest(r *http.Request, ids []string, show func(id string) object) object {
 	slices.Sort(ids)
 	slices.Reverse(ids)
 	data := []object{}
 	for _, id := range ids {
-		data = append(data, w.intentJSON(w.s.Intents[id]))
+		data = append(data, show(id))
 	}
-	return object{"object": "list", "data": data, "has_more": false, "url": r.URL.Path}, nil
+	return object{"object": "list", "data": data, "has_more": false, "url": r.URL.Path}
 }
 
 func (w *World) getIntent(_ url.Values, r *http.Request) (object, error) {
@@ -351,21 +356,15 @@ func (w *World) postRefund(f url.Values, _ *http.Request) (object, error) {
 	return w.refundJSON(w.refund(i, amount, sub(f, "metadata"))), nil
 }
 
-// listRefunds lists an intent's refunds, the newest first, as Stripe does.
+// listRefunds lists an intent's refunds.
 func (w *World) listRefunds(f url.Values, r *http.Request) (object, error) {
-	ids := []string{}
+	var ids []string
 	for id, re := range w.s.Refunds {
 		if re.Intent == f.Get("payment_intent") {
 			ids = append(ids, id)
 		}
 	}
-	slices.Sort(ids)
-	slices.Reverse(ids)
-	data := []object{}
-	for _, id := range ids {
-		data = append(data, w.refundJSON(w.s.Refunds[id]))
-	}
-	return object{"object": "list", "data": data, "has_more": false, "url": r.URL.Path}, nil
+	return newest(r, ids, func(id string) object { return w.refundJSON(w.s.Refunds[id]) }), nil
 }
 
 func (w *World) getRefund(_ url.Values, r *http.Request) (object, error) {
