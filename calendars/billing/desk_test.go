@@ -159,6 +159,15 @@ func (d *desk) pay(account, invoice, amount int64, ref string) Recorded {
 	return r
 }
 
+// reverse takes a payment by the bank back within its account, or a part of it.
+func (d *desk) reverse(account int64, v Reversal) error {
+	v.Account, v.Provider, v.At = account, "bank", d.clock.now()
+	return d.inAccount(account, func(tx txT) error {
+		_, err := d.service.ReversePaymentTx(d.ctx, tx, v)
+		return err
+	})
+}
+
 func (d *desk) doc(account, id int64) Document {
 	d.Helper()
 	got, err := DocumentTx(d.ctx, d.db, DocumentRef{account, id})

@@ -127,11 +127,7 @@ func TestService_P6_P11_P13(t *testing.T) {
 					return
 				}
 				p := rapid.SampledFrom(paid).Draw(t, "payment")
-				err := migrations.InAccount(d.ctx, d.db, a, func(tx *sqlx.Tx) error {
-					_, err := d.service.ReversePaymentTx(d.ctx, tx, Reversal{Account: a, Provider: p.Provider, Of: p.ProviderRef, ProviderRef: "back-" + p.ProviderRef, At: d.clock.now()})
-					return err
-				})
-				ok(err)
+				ok(d.reverse(a, Reversal{Of: p.ProviderRef, ProviderRef: "back-" + p.ProviderRef}))
 			},
 			"credit note": func(t *rapid.T) {
 				ids := many[int64](d, `SELECT id FROM invoices WHERE account_id = $1 AND kind = 'invoice' ORDER BY id`, a)

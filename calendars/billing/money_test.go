@@ -51,16 +51,10 @@ func TestRefund_ofAPayment(t *testing.T) {
 	}
 	_, err := d.service.Refund(d.ctx, why(a, "back"), Payment{Provider: "bank", ProviderRef: "out", Amount: 500, Of: "other"})
 	d.ok(err)
-	reverse := func(of string) error {
-		return d.inAccount(a, func(tx txT) error {
-			_, err := d.service.ReversePaymentTx(d.ctx, tx, Reversal{Account: a, Provider: "bank", Of: of, ProviderRef: of + "/back", At: d.clock.now()})
-			return err
-		})
-	}
-	if err := reverse("other"); !errors.Is(err, ErrAmount) {
+	if err := d.reverse(a, Reversal{Of: "other", ProviderRef: "other/back"}); !errors.Is(err, ErrAmount) {
 		t.Errorf("it went back before: %v", err)
 	}
-	d.ok(reverse("older"))
+	d.ok(d.reverse(a, Reversal{Of: "older", ProviderRef: "older/back"}))
 	if d.credit(a) != 0 {
 		t.Errorf("credit %s", CHF(d.credit(a)))
 	}
@@ -189,10 +183,7 @@ func TestDunning_anew(t *testing.T) {
 	d.until("2027-03-24") // the warning is out
 	d.pay(a, inv, d.doc(a, inv).Open, "p")
 	d.until("2027-04-10")
-	d.ok(d.inAccount(a, func(tx txT) error {
-		_, err := d.service.ReversePaymentTx(d.ctx, tx, Reversal{Account: a, Provider: "bank", Of: "p", ProviderRef: "back", At: d.clock.now()})
-		return err
-	}))
+	d.ok(d.reverse(a, Reversal{Of: "p", ProviderRef: "back"}))
 	before := len(d.jobs.done)
 	d.until("2027-04-20") // reminders on 11 and 18 April, the warning on 19 April
 	var letters []string

@@ -51,10 +51,7 @@ func TestReversePayment(t *testing.T) {
 		t.Fatal("the second is not paid")
 	}
 	for range 2 {
-		d.ok(d.inAccount(a, func(tx txT) error {
-			_, err := d.service.ReversePaymentTx(d.ctx, tx, Reversal{Account: a, Provider: "bank", Of: "two months", ProviderRef: "returned", At: d.clock.now()})
-			return err
-		}))
+		d.ok(d.reverse(a, Reversal{Of: "two months", ProviderRef: "returned"}))
 		if a, b := d.doc(a, first), d.doc(a, second); a.Open != 3243 || b.Open != 3243 || a.Status != InvoiceOpen || b.Status != InvoiceOpen {
 			t.Errorf("open %s and %s", CHF(a.Open), CHF(b.Open))
 		}
@@ -76,13 +73,6 @@ func TestReversePayment_parts(t *testing.T) {
 	d.pay(a, first, 6486+500, "two months")
 	d.until("2027-04-01")
 	second := many[int64](d, `SELECT max(id) FROM invoices`)[0]
-	back := func(v Reversal) error {
-		v.Account, v.Provider, v.Of, v.At = a, "bank", "two months", d.clock.now()
-		return d.inAccount(a, func(tx txT) error {
-			_, err := d.service.ReversePaymentTx(d.ctx, tx, v)
-			return err
-		})
-	}
 	for _, step := range []struct {
 		v                           Reversal
 		err                         error
@@ -100,7 +90,8 @@ func TestReversePayment_parts(t *testing.T) {
 		{Reversal{ProviderRef: "r4", Amount: 6986, AtMost: true}, nil, 3243, 3243, 0},
 		{Reversal{ProviderRef: "r5"}, ErrState, 3243, 3243, 0},
 	} {
-		if err := back(step.v); !errors.Is(err, step.err) {
+		step.v.Of = "two months"
+		if err := d.reverse(a, step.v); !errors.Is(err, step.err) {
 			t.Fatalf("%+v: %v", step.v, err)
 		}
 		if one, two := d.doc(a, first), d.doc(a, second); one.Open != step.openFirst || two.Open != step.openSecond || d.credit(a) != step.left {
@@ -119,27 +110,20 @@ func TestReversePayment_besideCredit(t *testing.T) {
 	inv := d.begin(a, Monthly, 2).Documents[0]
 	d.pay(a, inv, 3243, "one")
 	d.pay(a, 0, 400, "two")
-	back := func(of string, v Reversal) error {
-		v.Account, v.Provider, v.Of, v.At = a, "bank", of, d.clock.now()
-		return d.inAccount(a, func(tx txT) error {
-			_, err := d.service.ReversePaymentTx(d.ctx, tx, v)
-			return err
-		})
-	}
-	d.ok(back("one", Reversal{ProviderRef: "r1", Amount: 300}))
+	d.ok(d.reverse(a, Reversal{Of: "one", ProviderRef: "r1", Amount: 300}))
 	if d.doc(a, inv).Open != 0 || d.credit(a) != 100 {
 		t.Errorf("open %s, credit %s", CHF(d.doc(a, inv).Open), CHF(d.credit(a)))
 	}
 	_, err := d.service.Refund(d.ctx, why(a, "back"), Payment{Provider: "bank", ProviderRef: "out", Amount: 100, Of: "two"})
 	d.ok(err)
-	if err := back("two", Reversal{ProviderRef: "r2"}); !errors.Is(err, ErrAmount) {
+	if err := d.reverse(a, Reversal{Of: "two", ProviderRef: "r2"}); !errors.Is(err, ErrAmount) {
 		t.Errorf("all of it: %v", err)
 	}
-	d.ok(back("two", Reversal{ProviderRef: "r2", Amount: 400, AtMost: true}))
+	d.ok(d.reverse(a, Reversal{Of: "two", ProviderRef: "r2", Amount: 400, AtMost: true}))
 	if d.doc(a, inv).Open != 300 || d.credit(a) != 0 {
 		t.Errorf("open %s, credit %s", CHF(d.doc(a, inv).Open), CHF(d.credit(a)))
 	}
-	if err := back("two", Reversal{ProviderRef: "r3", Amount: 400, AtMost: true}); !errors.Is(err, ErrAmount) {
+	if err := d.reverse(a, Reversal{Of: "two", ProviderRef: "r3", Amount: 400, AtMost: true}); !errors.Is(err, ErrAmount) {
 		t.Errorf("of nothing: %v", err)
 	}
 	d.audit()
@@ -159,12 +143,6 @@ func TestReversePayment_P13(t *testing.T) {
 		amounts, back := map[string]int64{}, map[string]int64{}
 		var refs []string
 		var said []Reversal
-		reverse := func(v Reversal) error {
-			return d.inAccount(a, func(tx txT) error {
-				_, err := d.service.ReversePaymentTx(d.ctx, tx, v)
-				return err
-			})
-		}
 		var in, out, credited int64
 		for i := range rapid.IntRange(1, 10).Draw(rt, "deeds") {
 			switch rapid.SampledFrom([]string{"pay", "pay", "part", "part", "part", "again", "credit"}).Draw(rt, "deed") {
@@ -178,9 +156,9 @@ func TestReversePayment_P13(t *testing.T) {
 					continue
 				}
 				of := rapid.SampledFrom(refs).Draw(rt, "of")
-				v := Reversal{Account: a, Provider: "bank", Of: of, ProviderRef: fmt.Sprintf("%s/back/%d", of, i), Amount: rapid.Int64Range(1, amounts[of]+1).Draw(rt, "part"), At: d.clock.now()}
+				v := Reversal{Of: of, ProviderRef: fmt.Sprintf("%s/back/%d", of, i), Amount: rapid.Int64Range(1, amounts[of]+1).Draw(rt, "part")}
 				left := amounts[of] - back[of]
-				err := reverse(v)
+				err := d.reverse(a, v)
 				if v.Amount > left {
 					if !errors.Is(err, ErrAmount) && !errors.Is(err, ErrState) {
 						rt.Fatalf("%s of %s left: %v", CHF(v.Amount), CHF(left), err)
@@ -191,7 +169,7 @@ func TestReversePayment_P13(t *testing.T) {
 				back[of], out, said = back[of]+v.Amount, out+v.Amount, append(said, v)
 			case "again":
 				if len(said) > 0 {
-					d.ok(reverse(rapid.SampledFrom(said).Draw(rt, "again")))
+					d.ok(d.reverse(a, rapid.SampledFrom(said).Draw(rt, "again")))
 				}
 			case "credit":
 				if credited == 0 {
