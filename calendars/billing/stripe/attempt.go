@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
+	sdk "github.com/stripe/stripe-go/v85"
 
 	"rappel/calendars/billing/payments"
 	"rappel/migrations"
@@ -32,11 +33,10 @@ func (a attempt) unsettled() bool {
 	return a.Status == "asked" || a.Status == "processing" || a.Status == "needs_action" && a.Intent != ""
 }
 
-const lastSQL = `SELECT c.attempt, c.intent, c.method, c.amount, c.status, c.asked_at FROM charges c WHERE c.account_id = $1 AND c.invoice_id = $2 ORDER BY c.attempt DESC LIMIT 1`
-
 // last is the latest attempt at an invoice, an empty one if there is none.
-func (c *Client) last(ctx context.Context, t payments.Target) (a attempt, err error) {
-	err = c.c.DB.GetContext(ctx, &a, lastSQL, t.Account, t.Invoice)
+func last(ctx context.Context, q sqlx.QueryerContext, t payments.Target) (a attempt, err error) {
+	err = sqlx.GetContext(ctx, q, &a, `SELECT c.attempt, c.intent, c.method, c.amount, c.status, c.asked_at FROM charges c
+		WHERE c.account_id = $1 AND c.invoice_id = $2 ORDER BY c.attempt DESC LIMIT 1`, t.Account, t.Invoice)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return a, fmt.Errorf("read the charges of invoice %d: %w", t.Invoice, err)
 	}
@@ -49,10 +49,9 @@ func (c *Client) begin(ctx context.Context, t payments.Target, open int64) (a at
 		if err := lockMethods(ctx, tx, t.Account); err != nil {
 			return err
 		}
-		var before attempt
-		err := tx.GetContext(ctx, &before, lastSQL, t.Account, t.Invoice)
-		if err != nil && !errors.Is(err, sql.ErrNoRows) {
-			return fmt.Errorf("read the charges of invoice %d: %w", t.Invoice, err)
+		before, err := last(ctx, tx, t)
+		if err != nil {
+			return err
 		}
 		if before.Status == "asked" || before.Status == "processing" {
 			return nil
@@ -93,6 +92,19 @@ func (c *Client) abandon(ctx context.Context, t payments.Target, a attempt, inte
 func (c *Client) answer(ctx context.Context, t payments.Target, n int, intent, status, code string) error {
 	_, err := c.c.DB.ExecContext(ctx, answerSQL, t.Account, t.Invoice, n, intent, status, code, c.c.Now())
 	return wrap("note the answer to a charge", err)
+}
+
+// declined notes that the method of an attempt doesn't pay, or not without its holder, and
+// says so.
+func (c *Client) declined(ctx context.Context, t payments.Target, n int, intent string, e *sdk.Error) error {
+	code := string(e.DeclineCode)
+	if code == "" {
+		code = string(e.Code)
+	}
+	if e.Code == sdk.ErrorCodeAuthenticationRequired {
+		return errors.Join(ErrAction, c.answer(ctx, t, n, intent, "needs_action", code))
+	}
+	return errors.Join(fmt.Errorf("%w: %s", ErrDeclined, code), c.answer(ctx, t, n, intent, "declined", code))
 }
 
 // A success is never undone by an answer that comes late.

@@ -49,7 +49,7 @@ func (c *Client) ChargeInvoice(ctx context.Context, t payments.Target) error {
 		if err != nil {
 			return err
 		}
-		a, err := c.last(ctx, t)
+		a, err := last(ctx, c.c.DB, t)
 		if err != nil {
 			return err
 		}
@@ -227,14 +227,7 @@ func (c *Client) confirm(ctx context.Context, t payments.Target, a attempt, id s
 	case !errors.As(err, &e):
 		return false, failure("charge", err)
 	case e.Type == sdk.ErrorTypeCard:
-		code := string(e.DeclineCode)
-		if code == "" {
-			code = string(e.Code)
-		}
-		if e.Code == sdk.ErrorCodeAuthenticationRequired {
-			return true, errors.Join(ErrAction, c.answer(ctx, t, a.N, id, "needs_action", code))
-		}
-		return true, errors.Join(fmt.Errorf("%w: %s", ErrDeclined, code), c.answer(ctx, t, a.N, id, "declined", code))
+		return true, c.declined(ctx, t, a.N, id, e)
 	case e.Code == sdk.ErrorCodePaymentIntentUnexpectedState:
 		return false, nil // another process was faster; the next round sees how it stands
 	case !refused(e):
@@ -335,14 +328,7 @@ func (c *Client) outcome(ctx context.Context, intent *sdk.PaymentIntent) error {
 		}
 	case sdk.PaymentIntentStatusRequiresPaymentMethod:
 		if n > 0 && intent.LastPaymentError != nil {
-			code := string(intent.LastPaymentError.DeclineCode)
-			if code == "" {
-				code = string(intent.LastPaymentError.Code)
-			}
-			if intent.LastPaymentError.Code == sdk.ErrorCodeAuthenticationRequired {
-				return errors.Join(ErrAction, c.answer(ctx, t, n, intent.ID, "needs_action", code))
-			}
-			return errors.Join(fmt.Errorf("%w: %s", ErrDeclined, code), c.answer(ctx, t, n, intent.ID, "declined", code))
+			return c.declined(ctx, t, n, intent.ID, intent.LastPaymentError)
 		}
 	}
 	return nil
