@@ -93,7 +93,8 @@ func (c *Client) pursue(ctx context.Context, t payments.Target, a attempt, open 
 		return false, err
 	}
 	if intent == nil {
-		if !still {
+		if !still || a.Intent != "" {
+			// Where Stripe knows the intent no more, its key would only name that again.
 			return false, c.abandon(ctx, t, a, a.Intent)
 		}
 		if intent, err = c.prepare(ctx, t, a); err != nil {

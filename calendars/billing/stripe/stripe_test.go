@@ -340,6 +340,25 @@ func TestCharge_refused(t *testing.T) {
 	w.Check()
 }
 
+// An attempt whose intent Stripe doesn't know gives way to another one.
+func TestCharge_gone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.leave(1, standin.Succeeds)
+	invoice, _ := w.Invoice(1, 3000)
+	target := payments.Target{Account: 1, Invoice: invoice}
+	w.Exec(`INSERT INTO charges (account_id, invoice_id, attempt, provider, intent, method, amount, status, asked_at)
+		SELECT 1, $1, 1, 'stripe', 'pi_gone', method, 3243, 'asked', $2 FROM payment_methods`, invoice, w.Clock.Now())
+	w.OK(w.client.ChargeInvoice(w.ctx, target))
+	all, err := stripe.Charges(w.ctx, w.DB, target)
+	w.OK(err)
+	want := []stripe.Charge{{Attempt: 1, Amount: 3243, Status: "declined", Code: "abandoned"}, {Attempt: 2, Amount: 3243, Status: "succeeded"}}
+	if diff := cmp.Diff(want, all); diff != "" || w.Open(1, invoice) != 0 {
+		t.Errorf("open %d (-want +got):\n%s", w.Open(1, invoice), diff)
+	}
+	w.Check()
+}
+
 func TestMoneyGoesBack(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
