@@ -45,7 +45,9 @@
 //   - A refund made at Stripe, and a dispute, open again what the payment had paid, by the
 //     amount that went back: each refund once by its id, and a dispute what is left after
 //     them. A refund made here is in the books before. What couldn't be refunded, and what a
-//     dispute gives back, is money that comes again.
+//     dispute gives back, is money that comes again. What goes back once more after a refund
+//     failed is taken of that, too, and only what Stripe itself says was refunded may be
+//     missing: anything else fails and is seen.
 //   - What isn't about an account of ours is done with: the account at Stripe may serve
 //     others, too.
 package stripe

@@ -1,6 +1,7 @@
 package stripe
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"github.com/jmoiron/sqlx"
 	sdk "github.com/stripe/stripe-go/v85"
 
+	"rappel/calendars/billing"
 	"rappel/calendars/billing/payments"
 	"rappel/migrations"
 )
@@ -83,25 +85,8 @@ func (c *Client) lookCharge(ctx context.Context, intentID string) error {
 	if err := c.lookIntent(ctx, intentID); err != nil {
 		return err
 	}
-	return c.lookRefunds(ctx, intentID)
-}
-
-// lookRefunds books all refunds of an intent.
-func (c *Client) lookRefunds(ctx context.Context, intentID string) error {
-	params := &sdk.RefundListParams{PaymentIntent: sdk.String(intentID)}
-	params.Limit = sdk.Int64(100)
-	for r, err := range c.api.V1Refunds.List(ctx, params).All(ctx) {
-		if err != nil {
-			return failure("list refunds", err)
-		}
-		if r.PaymentIntent == nil || r.PaymentIntent.ID != intentID {
-			continue
-		}
-		if err := c.refunded(ctx, r); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := c.lookRefunds(ctx, intentID)
+	return err
 }
 
 func (c *Client) lookRefund(ctx context.Context, id string) error {
@@ -112,26 +97,52 @@ func (c *Client) lookRefund(ctx context.Context, id string) error {
 	if r.PaymentIntent == nil {
 		return nil
 	}
-	return c.refunded(ctx, r)
+	_, err = c.lookRefunds(ctx, r.PaymentIntent.ID)
+	return err
 }
 
-// refunded books money that went back, and that came again as it couldn't be refunded. One
-// that was made here is in the books before, under the key it was made with.
-func (c *Client) refunded(ctx context.Context, r *sdk.Refund) error {
-	key := r.Metadata[metaRefund]
-	switch r.Status {
-	case sdk.RefundStatusSucceeded:
-		if key != "" {
-			return nil
+// refunds are those of one payment.
+type refunds struct {
+	gone int64    // what they send back, in Rappen, without those that failed
+	from []string // what more goes back is taken of: the payment, then what of it came again
+}
+
+// lookRefunds books all refunds of an intent.
+func (c *Client) lookRefunds(ctx context.Context, intentID string) (refunds, error) {
+	sum := refunds{from: []string{intentID}}
+	params := &sdk.RefundListParams{PaymentIntent: sdk.String(intentID)}
+	params.Limit = sdk.Int64(100)
+	var failed, good []*sdk.Refund
+	for r, err := range c.api.V1Refunds.List(ctx, params).All(ctx) {
+		switch {
+		case err != nil:
+			return sum, failure("list refunds", err)
+		case r.PaymentIntent == nil || r.PaymentIntent.ID != intentID:
+		case r.Status == sdk.RefundStatusFailed || r.Status == sdk.RefundStatusCanceled:
+			failed, sum.from = append(failed, r), append(sum.from, r.ID+"/failed")
+		default:
+			good, sum.gone = append(good, r), sum.gone+r.Amount
 		}
-		return c.takeBack(ctx, r.PaymentIntent.ID, payments.TakenBack{Ref: r.ID, Rappen: r.Amount})
-	case sdk.RefundStatusFailed, sdk.RefundStatusCanceled:
-		if key == "" {
-			key = r.ID
-		}
-		return c.cameAgain(ctx, r.PaymentIntent.ID, key, r.ID+"/failed")
 	}
-	return nil // on its way
+	if len(failed)+len(good) == 0 {
+		return sum, nil
+	}
+	t, err := c.booked(ctx, intentID)
+	if err != nil || t.Account == 0 {
+		return sum, err
+	}
+	// A refund made here is in the books before, under the key it was made with. What couldn't
+	// be refunded comes again before it goes once more.
+	var errs []error
+	for _, r := range failed {
+		errs = append(errs, c.cameAgain(ctx, t, cmp.Or(r.Metadata[metaRefund], r.ID), r.ID+"/failed"))
+	}
+	for _, r := range good {
+		if r.Metadata[metaRefund] == "" && r.Status == sdk.RefundStatusSucceeded {
+			errs = append(errs, c.takeBack(ctx, t.Account, takenBack{ref: r.ID, rappen: r.Amount, from: sum.from}))
+		}
+	}
+	return sum, errors.Join(errs...)
 }
 
 // lookDispute books money that was taken from us, and that came back when we won.
@@ -150,53 +161,87 @@ func (c *Client) lookDispute(ctx context.Context, id string) error {
 	if !taken {
 		return nil // only asked so far
 	}
+	t, err := c.booked(ctx, d.PaymentIntent.ID)
+	if err != nil || t.Account == 0 {
+		return err
+	}
 	// What was refunded before is not the dispute's, whichever word comes first.
-	if err := c.lookRefunds(ctx, d.PaymentIntent.ID); err != nil {
+	sum, err := c.lookRefunds(ctx, d.PaymentIntent.ID)
+	if err != nil {
 		return err
 	}
-	if err := c.takeBack(ctx, d.PaymentIntent.ID, payments.TakenBack{Ref: d.ID, Rappen: d.Amount, AtMost: true}); err != nil || !back {
+	if err := c.takeBack(ctx, t.Account, takenBack{ref: d.ID, rappen: d.Amount, from: sum.from, short: sum.gone}); err != nil || !back {
 		return err
 	}
-	return c.cameAgain(ctx, d.PaymentIntent.ID, d.ID, d.ID+"/won")
+	return c.cameAgain(ctx, t, d.ID, d.ID+"/won")
+}
+
+// wentBack is what went out under a reference of ours, in Rappen; 0 where that isn't in the
+// books. What was taken of several payments has a reference below that for each.
+func wentBack(ctx context.Context, q sqlx.QueryerContext, account int64, ref string) (rappen int64, err error) {
+	if err := sqlx.GetContext(ctx, q, &rappen, `SELECT CAST(COALESCE(sum(p.amount), 0) AS bigint) FROM payments p WHERE p.account_id = $1 AND p.provider = 'stripe'
+		AND (p.provider_ref = $2 OR starts_with(p.provider_ref, $2 || '/')) AND p.kind IN ('refund', 'reversal')`, account, ref); err != nil {
+		return 0, fmt.Errorf("look for money that went back: %w", err)
+	}
+	return rappen, nil
 }
 
 // cameAgain books that money is back which had gone out under a reference of ours. What
 // isn't in the books never went.
-func (c *Client) cameAgain(ctx context.Context, intentID, gone, ref string) error {
-	intent, err := c.api.V1PaymentIntents.Retrieve(ctx, intentID, nil)
-	if err != nil {
-		return failure("read an intent", err)
-	}
-	t := about(intent.Metadata)
-	if t.Account == 0 {
-		return nil
-	}
-	var rappen int64
-	err = c.c.DB.GetContext(ctx, &rappen, `SELECT p.amount FROM payments p WHERE p.account_id = $1 AND p.provider = 'stripe' AND p.provider_ref = $2 AND p.kind IN ('refund', 'reversal')`, t.Account, gone)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil
-	} else if err != nil {
-		return fmt.Errorf("look for money that went back: %w", err)
+func (c *Client) cameAgain(ctx context.Context, t payments.Target, gone, ref string) error {
+	rappen, err := wentBack(ctx, c.c.DB, t.Account, gone)
+	if err != nil || rappen == 0 {
+		return err
 	}
 	return c.c.Desk.Receive(ctx, payments.Receipt{Target: t, Provider: provider, Ref: ref, Rappen: rappen, At: c.c.Now()})
 }
 
-// takeBack undoes the payment an intent made, as far as back says. The payment is booked
-// first: the word of it may come later than that of its end.
-func (c *Client) takeBack(ctx context.Context, intentID string, back payments.TakenBack) error {
+// booked books what an intent says and returns what that is for, nothing where it isn't
+// ours: the word of a payment may come later than that of its end.
+func (c *Client) booked(ctx context.Context, intentID string) (t payments.Target, err error) {
 	intent, err := c.api.V1PaymentIntents.Retrieve(ctx, intentID, nil)
 	if err != nil {
-		return failure("read an intent", err)
+		return t, failure("read an intent", err)
 	}
-	t := about(intent.Metadata)
-	if t.Account == 0 {
+	return about(intent.Metadata), c.outcome(ctx, intent)
+}
+
+// takenBack is money that went back.
+type takenBack struct {
+	ref    string
+	rappen int64
+	from   []string // the payments it is taken of, in their order
+	short  int64    // less than rappen may be left of them, by so much
+}
+
+// takeBack books money that went back, each time the same once. It fails with
+// [billing.ErrAmount] where too little is left of what it is taken of, or nothing.
+func (c *Client) takeBack(ctx context.Context, account int64, b takenBack) error {
+	return migrations.InTx(ctx, c.c.DB, func(tx *sqlx.Tx) error {
+		var went int64
+		for i, of := range b.from {
+			ref := b.ref
+			if i > 0 {
+				ref += "/" + of
+			}
+			failed, err := migrations.Attempt(ctx, tx, func() error {
+				return c.c.Desk.TakeBackTx(ctx, tx, payments.TakenBack{Account: account, Provider: provider, Of: of, Ref: ref, Rappen: b.rappen - went, AtMost: true, At: c.c.Now()})
+			})
+			if err != nil {
+				return err
+			}
+			if failed != nil && !errors.Is(failed, billing.ErrState) && !errors.Is(failed, billing.ErrAmount) && !errors.Is(failed, billing.ErrUnknown) {
+				return failed // else nothing is left of it
+			}
+			if went, err = wentBack(ctx, tx, account, b.ref); err != nil || went >= b.rappen {
+				return err
+			}
+		}
+		if went == 0 || b.rappen-went > b.short {
+			return fmt.Errorf("%w: %s of %s is of no payment", billing.ErrAmount, billing.CHF(b.rappen-went), b.ref)
+		}
 		return nil
-	}
-	if err := c.outcome(ctx, intent); err != nil {
-		return err
-	}
-	back.Account, back.Provider, back.Of, back.At = t.Account, provider, intentID, c.c.Now()
-	return migrations.InTx(ctx, c.c.DB, func(tx *sqlx.Tx) error { return c.c.Desk.TakeBackTx(ctx, tx, back) })
+	})
 }
 
 // Refund sends money of a payment back. key names the refund in our books, where it must

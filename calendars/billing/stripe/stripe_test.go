@@ -409,6 +409,78 @@ func TestMoneyGoesBack(t *testing.T) {
 	w.Check()
 }
 
+// What a failed refund brought back goes, too, when the money goes back after all: by a
+// dispute, or by another refund.
+func TestMoneyGoesBack_afterFailedRefund(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.leave(1, standin.Succeeds)
+	failed := func(n int64) (invoice int64, intent string, from int) {
+		t.Helper()
+		invoice, intent = w.paid()
+		from = len(w.stripe.Events())
+		w.OK(w.stripe.RefundOutside(intent, n))
+		from = w.deliver(from)
+		w.OK(w.stripe.FailRefund(w.stripe.Refunds(intent)[0]))
+		from = w.deliver(from)
+		if w.Open(1, invoice) != 0 || w.Credit(1) != 0 {
+			t.Errorf("%d refunded in vain: open %d, credit %d", n, w.Open(1, invoice), w.Credit(1))
+		}
+		return invoice, intent, from
+	}
+	for _, n := range []int64{1000, 3243} {
+		invoice, intent, from := failed(n)
+		d, err := w.stripe.Dispute(intent)
+		w.OK(err)
+		from = w.deliver(from)
+		if w.Open(1, invoice) != 3243 || w.Credit(1) != 0 {
+			t.Errorf("%d refunded in vain, all disputed: open %d, credit %d", n, w.Open(1, invoice), w.Credit(1))
+		}
+		w.OK(w.stripe.Win(d))
+		w.deliver(from)
+		w.deliver(0)
+		if w.Open(1, invoice) != 0 || w.Credit(1) != 0 {
+			t.Errorf("%d refunded in vain, the dispute won: open %d, credit %d", n, w.Open(1, invoice), w.Credit(1))
+		}
+	}
+	invoice, intent, from := failed(3000)
+	w.OK(w.stripe.RefundOutside(intent, 3243))
+	from = w.deliver(from)
+	if w.Open(1, invoice) != 3243 || w.Credit(1) != 0 {
+		t.Errorf("refunded at last: open %d, credit %d", w.Open(1, invoice), w.Credit(1))
+	}
+	w.OK(w.stripe.FailRefund(w.stripe.Refunds(intent)[1]))
+	w.deliver(from)
+	if w.Open(1, invoice) != 0 || w.Credit(1) != 0 {
+		t.Errorf("in vain again: open %d, credit %d", w.Open(1, invoice), w.Credit(1))
+	}
+	w.Check()
+}
+
+// What the books haven't got any more, and Stripe didn't refund, is nothing a dispute could
+// take quietly.
+func TestMoneyGoesBack_goneOtherwise(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.leave(1, standin.TakesTime)
+	invoice, intent := w.paid()
+	w.transfer(payments.Target{Account: 1, Invoice: invoice}, 3243)
+	w.OK(w.stripe.Finish(intent, true))
+	w.deliver(0)
+	_, err := w.Billing.Refund(w.ctx, billing.Correction{Account: 1, Key: "k", Actor: "operator:1", Reason: "test"}, billing.Payment{Provider: "bank", ProviderRef: "out", Amount: 1000})
+	w.OK(err)
+	from := len(w.stripe.Events())
+	_, err = w.stripe.Dispute(intent)
+	w.OK(err)
+	w.deliver(from)
+	all, err := stripe.Failures(w.ctx, w.DB, 10)
+	w.OK(err)
+	if len(all) != 2 || !strings.Contains(all[0].Error, "10.00") || w.Credit(1) != 2243 {
+		t.Errorf("credit %d, failures %+v", w.Credit(1), all)
+	}
+	w.World.Check()
+}
+
 // A refund made here is in the books before; that it failed is money that came again.
 func TestRefund_fails(t *testing.T) {
 	t.Parallel()
@@ -459,6 +531,13 @@ func TestMoneyGoesBack_anyOrder(t *testing.T) {
 		w.Clock.Add(time.Hour)
 		invoice, intent := w.paid()
 		from := len(w.stripe.Events())
+		if rapid.Bool().Draw(rt, "one failed before") {
+			w.OK(w.stripe.RefundOutside(intent, 1500))
+			if rapid.Bool().Draw(rt, "which was heard of") {
+				w.deliver(from)
+			}
+			w.OK(w.stripe.FailRefund(w.stripe.Refunds(intent)[0]))
+		}
 		parts := []int64{1000, 2243}
 		disputed := rapid.Bool().Draw(rt, "disputed")
 		if disputed {
