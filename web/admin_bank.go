@@ -220,9 +220,7 @@ func (s *Server) deskEntry(w http.ResponseWriter, r *request) error {
 		}
 	}
 	if e.State == "suspense" {
-		if e.Incoming {
-			d.Buttons = append(d.Buttons, r.button(base, "assign"))
-		}
+		d.Buttons = append(d.Buttons, r.button(base, map[bool]string{true: "assign", false: "assign-return"}[e.Incoming]))
 		d.Buttons = append(d.Buttons, r.button(base, "dismiss"))
 	}
 	return r.page(w, "admin_thing.html", "admin-billing", d)

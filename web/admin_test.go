@@ -888,6 +888,64 @@ func TestDesk_monthEnd(t *testing.T) {
 	}
 }
 
+// A part of a payment that the bank sent back is assigned to it: the preview says what is
+// open again, and so it is.
+func TestDesk_partReturned(t *testing.T) {
+	t.Parallel()
+	p := newPayer(t)
+	reference := p.text(`SELECT qr_reference FROM invoices WHERE account_id = $1 AND id = $2`, p.ID, p.Open)
+	paid := p.open(p.Open)
+	content := camtFile("JUNI", camtEntry{reference, paid + 250, ""}, camtEntry{reference, -1250, "Konto aufgehoben"}, camtEntry{"", -paid - 300, "?"})
+	if a := p.upload("juni.xml", content); a.status != http.StatusSeeOther {
+		t.Fatalf("import: %d\n%s", a.status, a.body)
+	}
+	june := p.one(`SELECT max(id) FROM invoices WHERE account_id = $1 AND status = 'open'`, p.ID)
+	was := p.open(june) // the 2.50 beyond what was open pay a part of it
+	var entries []int64
+	if err := p.owner.Select(&entries, `SELECT id FROM bank_entries WHERE NOT incoming ORDER BY id`); err != nil || len(entries) != 2 {
+		t.Fatalf("%v, %v", entries, err)
+	}
+	page := fmt.Sprintf("/admin/billing/entries/%d", entries[0])
+	if a := p.do(p.admin, "GET", page, nil, nil); !strings.Contains(a.body, page+"/assign-return") || strings.Contains(a.body, page+`/assign"`) {
+		t.Errorf("the entry's page offers something else\n%s", a.body)
+	}
+	large := fmt.Sprintf("/admin/billing/entries/%d/assign-return", entries[1])
+	for _, c := range []struct {
+		path   string
+		values url.Values
+		field  string
+	}{
+		{page + "/assign-return", url.Values{"account": {"999"}}, "account"},
+		{page + "/assign-return", url.Values{"payment": {"R-1999-000001"}}, "payment"},
+		{page + "/assign-return", url.Values{"reason": {""}}, "reason"},
+		{large, url.Values{"account": {fmt.Sprint(p.ID)}}, "payment"},
+	} {
+		if a := p.asked(p.admin, c.path, c.values); a.status != http.StatusUnprocessableEntity || !strings.Contains(a.body, `id="`+c.field+`-error"`) {
+			t.Errorf("%s %v: %d, want 422 beside %s\n%s", c.path, c.values, a.status, c.field, a.body)
+		}
+	}
+	preview := p.ordered(page+"/assign-return", nil) // account and reference are filled in
+	if p.open(p.Open)+p.open(june)-was != 1250 || p.credit() != 0 {
+		t.Errorf("open %s and %s, before %s and %s", chf(p.open(p.Open)), chf(p.open(june)), chf(0), chf(was))
+	}
+	for _, want := range []string{chf(-1250), chf(p.open(p.Open)), chf(p.open(june))} {
+		if !strings.Contains(preview, want) {
+			t.Errorf("the preview doesn't say %s\n%s", want, preview)
+		}
+	}
+	if a := p.asked(p.admin, page+"/assign-return", nil); a.status != http.StatusUnprocessableEntity || p.open(p.Open)+p.open(june)-was != 1250 {
+		t.Errorf("twice: %d, open %s", a.status, chf(p.open(p.Open)))
+	}
+	for what, n := range map[string]int64{
+		"the entry": p.one(`SELECT count(*) FROM bank_entries WHERE id = $1 AND state = 'assigned' AND for_account = $2 AND for_invoice = $3`, entries[0], p.ID, p.Open),
+		"the log":   p.one(`SELECT count(*) FROM operator_audit WHERE action = 'billing.assign-return' AND subject = $1 AND reason = 'Anruf vom Montag'`, fmt.Sprintf("bank_entries:%d", entries[0])),
+	} {
+		if n != 1 {
+			t.Errorf("%s: %d", what, n)
+		}
+	}
+}
+
 // journalSum adds up a journal's amounts, in Rappen.
 func journalSum(t *testing.T, text []byte) (sum int64, rows int) {
 	t.Helper()

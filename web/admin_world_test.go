@@ -133,7 +133,7 @@ func (p *payer) things() map[string]int64 {
 	return map[string]int64{"/admin/billing/clinics/": p.ID, "document": p.Open, "order": p.Order, "job": p.Job, "entry": p.Entry, "file": 1}
 }
 
-// camtEntry is an incoming payment of a file.
+// camtEntry is a payment of a file; what is below nothing came back.
 type camtEntry struct {
 	ref    string
 	rappen int64
@@ -149,8 +149,12 @@ func camtFile(id string, entries ...camtEntry) []byte {
 		if e.ref != "" {
 			ref = `<Strd><CdtrRefInf><Ref>` + e.ref + `</Ref></CdtrRefInf></Strd>`
 		}
-		fmt.Fprintf(&b, `<Ntry><Amt Ccy="CHF">%s</Amt><CdtDbtInd>CRDT</CdtDbtInd><Sts><Cd>BOOK</Cd></Sts><BookgDt><Dt>2026-06-01</Dt></BookgDt><AcctSvcrRef>%s%d</AcctSvcrRef><NtryDtls><TxDtls><Refs><AcctSvcrRef>%s%d-1</AcctSvcrRef></Refs><Amt Ccy="CHF">%s</Amt><RmtInf>%s<Ustrd>%s</Ustrd></RmtInf></TxDtls></NtryDtls></Ntry>`,
-			billing.CHF(e.rappen), id, i, id, i, billing.CHF(e.rappen), ref, e.text)
+		direction, returned := "CRDT", ""
+		if e.rappen < 0 {
+			direction, returned, e.rappen = "DBIT", `<RtrInf><Rsn><Cd>AC04</Cd></Rsn></RtrInf>`, -e.rappen
+		}
+		fmt.Fprintf(&b, `<Ntry><Amt Ccy="CHF">%s</Amt><CdtDbtInd>%s</CdtDbtInd><Sts><Cd>BOOK</Cd></Sts><BookgDt><Dt>2026-06-01</Dt></BookgDt><AcctSvcrRef>%s%d</AcctSvcrRef><NtryDtls><TxDtls><Refs><AcctSvcrRef>%s%d-1</AcctSvcrRef></Refs><Amt Ccy="CHF">%s</Amt><RmtInf>%s<Ustrd>%s</Ustrd></RmtInf>%s</TxDtls></NtryDtls></Ntry>`,
+			billing.CHF(e.rappen), direction, id, i, id, i, billing.CHF(e.rappen), ref, e.text, returned)
 	}
 	b.WriteString(`</Stmt></BkToCstmrStmt></Document>`)
 	return []byte(b.String())

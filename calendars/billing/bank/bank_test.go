@@ -597,6 +597,112 @@ func TestImport_returned(t *testing.T) {
 	}
 }
 
+// Money that went back is assigned to its payment, in parts, too: they open what they took,
+// and stay within what came.
+func TestAssignReturn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := context.Background()
+	files := 0
+	took := func(suspense int, entries ...entry) (waiting []bank.Entry) {
+		t.Helper()
+		files++
+		w.take(file(camt.Statement, fmt.Sprint("s", files), entries...), bank.Result{Kind: "053", Bookings: len(entries), Matched: len(entries) - suspense, Suspense: suspense})
+		waiting, err := bank.Suspense(ctx, w.DB, bank.Page{Limit: 10})
+		w.OK(err)
+		return waiting
+	}
+	came := func(id, ref string, rappen int64) entry {
+		return entry{bankRef: id, rappen: rappen, details: []tx{{ref: ref, rappen: rappen}}}
+	}
+	went := func(id, ref string, rappen int64) entry {
+		return entry{bankRef: id, rappen: rappen, debit: true, returned: true, details: []tx{{ref: ref, rappen: rappen}}}
+	}
+	latest := func() (id int64) {
+		t.Helper()
+		w.OK(w.DB.Get(&id, `SELECT max(id) FROM bank_entries WHERE incoming`))
+		return id
+	}
+	assign := func(e bank.Entry, of int64) error {
+		return w.importer.AssignReturn(ctx, bank.Return{Decision: bank.Decision{Entry: e.ID, By: "operator:1", Reason: "Konto aufgehoben"}, Of: of})
+	}
+	invoice, ref := w.Invoice(1, 3000)
+	took(0, came("1", ref, 3243))
+	payment := latest()
+	waiting := took(3, went("2", ref, 1000), went("3", ref, 2000), went("4", ref, 244))
+	for _, step := range []struct {
+		entry int
+		of    int64
+		err   error
+		open  int64
+	}{
+		{0, waiting[1].ID, bank.ErrTarget, 0}, {0, 99, bank.ErrTarget, 0},
+		{0, payment, nil, 1000}, {0, payment, bank.ErrDecided, 1000},
+		{1, payment, nil, 3000}, {2, payment, billing.ErrAmount, 3000},
+	} {
+		if err := assign(waiting[step.entry], step.of); !errors.Is(err, step.err) || w.Open(1, invoice) != step.open {
+			t.Errorf("%+v: %v, open %d", step, err, w.Open(1, invoice))
+		}
+	}
+	// What the bank takes back as a whole isn't there any more.
+	all := came("1r", ref, 3243)
+	all.debit, all.reversal = true, true
+	waiting = took(1, all)
+	if got := waiting[len(waiting)-1]; got.Why != bank.WhyRefused || w.Open(1, invoice) != 3000 {
+		t.Errorf("%+v, open %d", got, w.Open(1, invoice))
+	}
+	for _, e := range waiting {
+		w.OK(w.importer.Dismiss(ctx, bank.Decision{Entry: e.ID, By: "operator:1", Reason: "x"}))
+	}
+	// A payment that went back as a whole isn't taken back again.
+	other, ref := w.Invoice(2, 3000)
+	took(0, came("5", ref, 3243))
+	w.OK(assign(took(1, went("6", ref, 3243))[0], latest()))
+	all = came("5r", ref, 3243)
+	all.debit, all.reversal = true, true
+	if waiting = took(1, all); waiting[0].Why != bank.WhyNoPayment || w.Open(2, other) != 3243 {
+		t.Errorf("%+v, open %d", waiting[0], w.Open(2, other))
+	}
+	if err := assign(waiting[0], latest()); !errors.Is(err, bank.ErrTarget) {
+		t.Errorf("of what went back before: %v", err)
+	}
+	w.Check()
+}
+
+// What went back of an order's parts doesn't pay it.
+func TestAssignReturn_order(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := context.Background()
+	o, err := w.Desk.Offer(ctx, payments.Wish{Account: 2, Key: "k", Package: 1, Method: payments.Bank, By: "user:1"})
+	w.OK(err)
+	part := func(id string, rappen int64) entry {
+		return entry{bankRef: id, rappen: rappen, details: []tx{{ref: o.Reference, rappen: rappen}}}
+	}
+	back := part("2", 500)
+	back.debit, back.returned = true, true
+	w.take(file(camt.Statement, "a", part("1", 2000), back), bank.Result{Kind: "053", Bookings: 2, Matched: 1, Suspense: 1})
+	entries, err := bank.Entries(ctx, w.DB, bank.Page{Limit: 10})
+	w.OK(err)
+	w.OK(w.importer.AssignReturn(ctx, bank.Return{Decision: bank.Decision{Entry: entries[1].ID, By: "operator:1", Reason: "x"}, Of: entries[0].ID}))
+	for _, step := range []struct {
+		part   entry
+		status payments.Status
+		came   int64
+	}{{part("3", o.Total-2000), payments.Offered, o.Total - 500}, {part("4", 500), payments.Fulfilled, o.Total}} {
+		w.take(file(camt.Statement, step.part.bankRef, step.part), bank.Result{Kind: "053", Bookings: 1, Matched: 1})
+		got, err := payments.ByRef(ctx, w.DB, o.Ref())
+		w.OK(err)
+		if sum, err := w.Desk.Came(ctx, o.Ref()); err != nil || got.Status != step.status || sum != step.came {
+			t.Errorf("%s with %d, want %s with %d (%v)", got.Status, sum, step.status, step.came, err)
+		}
+	}
+	if w.Credit(2) != 0 {
+		t.Errorf("credit %d", w.Credit(2))
+	}
+	w.Check()
+}
+
 // A collective booking taken back without details undoes all of its payments.
 func TestImport_batchTakenBack(t *testing.T) {
 	t.Parallel()

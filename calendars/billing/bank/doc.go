@@ -6,7 +6,7 @@
 //   - A booking is a line of the account, an entry one payment in it, see package camt. An
 //     entry that stands for a whole booking, because no file told its details, is whole.
 //   - Suspense is the list of entries nobody knows the purpose of yet. Assigning says whose
-//     an entry is, dismissing that it is nobody's here.
+//     an entry is, or which payment it gives back, dismissing that it is nobody's here.
 //   - A batch is a booking of several payments. It waits, counting nothing, until a file
 //     brings its details.
 //
@@ -15,7 +15,8 @@
 //	         reference known                  import
 //	(new) ───────────────────▶ matched       ┌──────▶ detailed: its details came
 //	  └─────────────────────▶ suspense ──────┤
-//	                                         ├─Assign──▶ assigned: booked as a payment
+//	                                         ├─Assign──▶ assigned: booked as a payment, or
+//	                                         │           as a part of one that went back
 //	                                         └─Dismiss─▶ dismissed
 //
 // # Decisions
@@ -44,7 +45,8 @@
 //     latest first. If that was in suspense, both are dismissed.
 //     A collective booking that is taken back as a whole is taken back payment by payment.
 //   - Money that goes under one of our references, or that the bank calls returned, without
-//     being marked as a reversal, waits in suspense: what it undoes is for people to say.
+//     being marked as a reversal, waits in suspense: what it undoes is for people to say. It
+//     may be a part of a payment; what of that the bank takes back later must still be there.
 //   - What the books refuse, such as taking back money that was refunded meanwhile, goes to
 //     suspense with the refusal, and the import goes on. A database that is out of reach
 //     breaks it off instead: that passes.

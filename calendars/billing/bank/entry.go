@@ -146,7 +146,7 @@ type Decision struct {
 	Reason string
 }
 
-// Assign books an entry in suspense to an account, and there to an invoice or order if
+// Assign books money that came and is in suspense to an account, and there to an invoice or order if
 // one is named, else to the account's credit. It fails with [ErrNoEntry], [ErrDecided],
 // [ErrReason] or [ErrTarget]. The same decision a second time fails with ErrDecided and
 // changes nothing.
@@ -156,18 +156,28 @@ func (m *Importer) Assign(ctx context.Context, d Decision, t payments.Target) er
 	}
 	return m.decide(ctx, d, func(tx *sqlx.Tx, e Entry) error {
 		if !e.Incoming {
-			return fmt.Errorf("%w: it is money taken back; dismiss it once the payment is corrected", ErrTarget)
+			return fmt.Errorf("%w: it is money taken back", ErrTarget)
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE bank_entries SET state = 'assigned', for_account = $2, for_invoice = $3, for_order = $4, decided_by = $5, reason = $6, decided_at = $7 WHERE id = $1`,
-			e.ID, t.Account, zero(t.Invoice), zero(t.Order), d.By, d.Reason, m.c.Now()); err != nil {
-			return fmt.Errorf("assign entry %d: %w", e.ID, err)
+		at, err := m.assign(ctx, tx, d, t, nil)
+		if err != nil {
+			return err
 		}
-		var valued time.Time
-		if err := tx.GetContext(ctx, &valued, `SELECT b.value_on FROM bank_entries e JOIN bank_bookings b ON b.iban = e.iban AND b.key = e.booking_key WHERE e.id = $1`, e.ID); err != nil {
-			return fmt.Errorf("read the day of entry %d: %w", e.ID, err)
-		}
-		return m.c.Desk.ReceiveTx(ctx, tx, payments.Receipt{Target: t, Provider: provider, Ref: name(e.ID), Rappen: e.Rappen, At: m.paidAt(valued.Format(time.DateOnly))})
+		return m.c.Desk.ReceiveTx(ctx, tx, payments.Receipt{Target: t, Provider: provider, Ref: name(e.ID), Rappen: e.Rappen, At: at})
 	})
+}
+
+// assign notes what an entry is for, and that it takes back the whole of another one where
+// reverses isn't nil. It returns when the money counts as come or gone.
+func (m *Importer) assign(ctx context.Context, tx *sqlx.Tx, d Decision, t payments.Target, reverses *int64) (at time.Time, err error) {
+	if _, err := tx.ExecContext(ctx, `UPDATE bank_entries SET state = 'assigned', for_account = $2, for_invoice = $3, for_order = $4, reverses = $5, decided_by = $6, reason = $7, decided_at = $8 WHERE id = $1`,
+		d.Entry, t.Account, zero(t.Invoice), zero(t.Order), reverses, d.By, d.Reason, m.c.Now()); err != nil {
+		return at, fmt.Errorf("assign entry %d: %w", d.Entry, err)
+	}
+	var valued time.Time
+	if err := tx.GetContext(ctx, &valued, `SELECT b.value_on FROM bank_entries e JOIN bank_bookings b ON b.iban = e.iban AND b.key = e.booking_key WHERE e.id = $1`, d.Entry); err != nil {
+		return at, fmt.Errorf("read the day of entry %d: %w", d.Entry, err)
+	}
+	return m.paidAt(valued.Format(time.DateOnly)), nil
 }
 
 // Dismiss takes an entry off the list without booking it. It fails as Assign does.

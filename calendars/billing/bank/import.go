@@ -376,7 +376,7 @@ func (m *Importer) takenBack(ctx context.Context, tx *sqlx.Tx, b camt.Booking, e
 		if err != nil {
 			return err
 		}
-		return m.c.Desk.TakeBackTx(ctx, tx, payments.TakenBack{Account: *origin.Account, Provider: provider, Of: name(origin.ID), Ref: name(id), At: e.PaidAt})
+		return m.c.Desk.TakeBackTx(ctx, tx, payments.TakenBack{Account: *origin.Account, Provider: provider, Of: name(origin.ID), Ref: name(id), Rappen: e.Rappen, At: e.PaidAt})
 	})
 }
 

@@ -2,12 +2,15 @@ package bank
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/jmoiron/sqlx"
 
 	"rappel/calendars/billing/camt"
+	"rappel/calendars/billing/payments"
 	"rappel/migrations"
 )
 
@@ -35,6 +38,49 @@ func (m *Importer) comesBack(ctx context.Context, b camt.Booking) (back []camt.D
 		return nil
 	})
 	return back, err
+}
+
+// Return says of money that went, and is in suspense, which payment it gives back.
+type Return struct {
+	Decision
+	Of int64 // the entry by which that payment came
+}
+
+// AssignReturn books money that went as a payment that went back, or a part of one: what
+// that had paid is open again. It fails as [Importer.Assign] does, with [ErrTarget] where no
+// payment came by that entry or the bank took all of it back, and with [billing.ErrAmount]
+// or [billing.ErrState] where less is left of the payment.
+func (m *Importer) AssignReturn(ctx context.Context, r Return) error {
+	return m.decide(ctx, r.Decision, func(tx *sqlx.Tx, e Entry) error {
+		if e.Incoming {
+			return fmt.Errorf("%w: it is money that came", ErrTarget)
+		}
+		var came Entry
+		err := tx.GetContext(ctx, &came, `SELECT `+entryColumns+` FROM bank_entries e WHERE e.id = $1 AND e.incoming AND e.state IN ('matched', 'assigned')
+			AND NOT EXISTS (SELECT 1 FROM bank_entries b WHERE b.reverses = e.id) FOR UPDATE OF e`, r.Of)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			return fmt.Errorf("%w: entry %d is no payment, or went back", ErrTarget, r.Of)
+		case err != nil:
+			return fmt.Errorf("read entry %d: %w", r.Of, err)
+		}
+		t := payments.Target{Account: *came.Account}
+		if came.Invoice != nil {
+			t.Invoice = *came.Invoice
+		}
+		if came.Order != nil {
+			t.Order = *came.Order
+		}
+		var reverses *int64
+		if e.Rappen == came.Rappen { // the bank won't take it back once more
+			reverses = &came.ID
+		}
+		at, err := m.assign(ctx, tx, r.Decision, t, reverses)
+		if err != nil {
+			return err
+		}
+		return m.c.Desk.TakeBackTx(ctx, tx, payments.TakenBack{Account: t.Account, Provider: provider, Of: name(came.ID), Ref: name(e.ID), Rappen: e.Rappen, At: at})
+	})
 }
 
 // reversed are the payments of the booking that b takes back as a whole, which has b's

@@ -97,16 +97,16 @@ func (d *Desk) ReceiveTx(ctx context.Context, tx *sqlx.Tx, r Receipt) error {
 	return d.settle(ctx, tx, ref, now)
 }
 
-// Came is what came by transfer under an order's reference, in Rappen: below its total, and
-// as long as nothing was handed over, it is paid in part.
+// Came is what came by transfer under an order's reference and didn't go back, in Rappen:
+// below its total, and as long as nothing was handed over, it is paid in part.
 func (d *Desk) Came(ctx context.Context, r Ref) (int64, error) {
 	return came(ctx, d.c.DB, r, "")
 }
 
 // came is Came without the receipt named but.
 func came(ctx context.Context, q sqlx.QueryerContext, r Ref, but string) (rappen int64, err error) {
-	if err := sqlx.GetContext(ctx, q, &rappen, `SELECT CAST(COALESCE(sum(e.rappen), 0) AS bigint) FROM bank_entries e
-		WHERE e.for_account = $1 AND e.for_order = $2 AND e.incoming AND e.state IN ('matched', 'assigned') AND 'entry/' || e.id <> $3
+	if err := sqlx.GetContext(ctx, q, &rappen, `SELECT CAST(COALESCE(sum(CASE WHEN e.incoming THEN e.rappen ELSE -e.rappen END), 0) AS bigint) FROM bank_entries e
+		WHERE e.for_account = $1 AND e.for_order = $2 AND e.reverses IS NULL AND e.state IN ('matched', 'assigned') AND 'entry/' || e.id <> $3
 		AND NOT EXISTS (SELECT 1 FROM bank_entries b WHERE b.reverses = e.id AND b.state IN ('matched', 'assigned'))`, r.Account, r.Order, but); err != nil {
 		return 0, fmt.Errorf("read what came for order %d: %w", r.Order, err)
 	}
