@@ -289,6 +289,32 @@ func TestDispatcher_pauseEndsWithTheConnection(t *testing.T) {
 	}
 }
 
+// A message refused for want of a connection that stands by the time this is recorded goes
+// back for now, not for the year 1.
+func TestDispatcher_connectedWhileRecording(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	one := &linked{carrier: w.carrier}
+	ctx, cancel := context.WithCancel(t.Context())
+	w.carrier.script = func(int, notify.Message) (notify.Submission, error) {
+		one.bound.Store(1)
+		cancel() // so that it stays in the queue
+		return notify.Submission{}, &notify.SendError{Kind: notify.ErrMisconfigured, Code: "0x0E", Refused: true}
+	}
+	ref := w.enqueue(nil)
+	d := w.dispatcher(func(c *notify.Config) { c.Carriers = []notify.Carrier{one} })
+	if _, err := d.Tick(ctx); err == nil {
+		t.Fatal("Tick went on to the end")
+	}
+	w.wantStatus(ref, notify.NotSent, notify.ReasonMisconfigured)
+	if n := w.count(`SELECT count(*) FROM queue WHERE send_at = $1`, epoch); n != 1 {
+		t.Errorf("%d messages are queued for now, want 1", n)
+	}
+	if n := w.count(`SELECT count(*) FROM due WHERE due_at < $1`, epoch); n != 0 {
+		t.Error("the account is due since before there was anything to do")
+	}
+}
+
 // Once somebody has looked and found the configuration right, those that rest go on.
 func TestUnpause(t *testing.T) {
 	t.Parallel()

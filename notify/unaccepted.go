@@ -27,7 +27,8 @@ func (d *Dispatcher) failover(o outcome, b *batch, now time.Time) (*lane, outcom
 		o.verdict = vFinal
 		return nil, o
 	}
-	o.verdict, o.retryAt = vRetry, wake
+	// At once where its own carrier runs again by now: then there is no instant to wait for.
+	o.verdict, o.retryAt = vRetry, later(wake, now)
 	if o.reason != ReasonMisconfigured {
 		o.reason = ReasonTemporary
 	}
