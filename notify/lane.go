@@ -160,7 +160,7 @@ func (l *lane) misconfigured(now, until time.Time, refused bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if until.After(l.until) {
-		l.until, l.since, l.unlinked = until, now, refused && linked
+		l.until, l.since, l.unlinked, l.mended = until, now, refused && linked, false
 	}
 }
 
@@ -241,12 +241,16 @@ func (d *Dispatcher) readHealth(ctx context.Context) error {
 		mended := l.mended
 		l.mended = false
 		l.mu.Unlock()
-		if mended {
-			d.cfg.Log.InfoContext(ctx, "carrier runs again: it is connected", "carrier", l.carrier.Name())
-			if err := Unpause(ctx, d.cfg.DB, l.carrier.Name(), now); err != nil {
-				return err
-			}
+		if !mended {
+			continue
 		}
+		if err := Unpause(ctx, d.cfg.DB, l.carrier.Name(), now); err != nil {
+			l.mu.Lock()
+			l.mended = l.since.IsZero() // to be told with the next look, unless it is refused again
+			l.mu.Unlock()
+			return err
+		}
+		d.cfg.Log.InfoContext(ctx, "carrier runs again: it is connected", "carrier", l.carrier.Name())
 	}
 	err := d.statements.query(ctx, func(rows *sqlx.Rows) error {
 		var h CarrierHealth

@@ -1,0 +1,89 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"rappel/migrations/dbtest"
+)
+
+// wired is a Linked carrier that takes nothing.
+type wired struct {
+	Carrier
+	bound int
+}
+
+func (w *wired) Name() string { return "one" }
+func (w *wired) Window() int  { return 10 }
+func (w *wired) Bound() int   { return w.bound }
+
+// That a connection stands again is told to the others until the database has it, and not
+// when the gateway refused us once more meanwhile.
+func TestDispatcher_tellsThatACarrierRunsAgain(t *testing.T) {
+	t.Parallel()
+	dsn, err := DispatchDSN(dbtest.NewDSN(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var away atomic.Bool
+	db := dbtest.Faulty(t, dsn, func(s dbtest.Step) (before, after error) {
+		if s == dbtest.Statement && away.Load() {
+			return errors.New("the database is away"), nil
+		}
+		return nil, nil
+	})
+	now := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
+	one := &wired{}
+	d, err := NewDispatcher(Config{DB: db, Carriers: []Carrier{one}, Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, ctx := d.lanes[0], context.Background()
+	refuse := func() {
+		t.Helper()
+		one.bound = 0
+		d.pauseCarrier(ctx, l, pauseMisconfigured, 0, true, errors.New("wrong password"))
+	}
+	connect := func() {
+		t.Helper()
+		if one.bound = 1; l.paused(now) {
+			t.Fatal("it rests though it is connected")
+		}
+	}
+	resting := func(want int) {
+		t.Helper()
+		var n int
+		if err := db.Get(&n, `SELECT count(*) FROM carrier_health WHERE paused_until IS NOT NULL`); err != nil {
+			t.Fatal(err)
+		}
+		if n != want {
+			t.Errorf("%d carriers rest as the others see it, want %d", n, want)
+		}
+	}
+	refuse()
+	resting(1)
+	connect()
+	away.Store(true)
+	if err := d.readHealth(ctx); err == nil {
+		t.Fatal("the database was away and nobody noticed")
+	}
+	away.Store(false)
+	resting(1)
+	if err := d.readHealth(ctx); err != nil {
+		t.Fatal(err)
+	}
+	resting(0)
+
+	now = now.Add(time.Second)
+	refuse()
+	connect()
+	now = now.Add(time.Second)
+	refuse()
+	if err := d.readHealth(ctx); err != nil {
+		t.Fatal(err)
+	}
+	resting(1)
+}
