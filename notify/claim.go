@@ -165,7 +165,7 @@ func (d *Dispatcher) take(ctx context.Context, k *traffic, dest *destination, l 
 	b := &batch{lane: l, k: k, at: now}
 	until := now.Add(d.cfg.ClaimLease)
 	query := takeAny
-	args := []any{integers(accounts), k.priority, now, share, limit, b.carrier(), d.cfg.Owner, until, now.Add(-d.cfg.InvalidFor)}
+	args := []any{integers(accounts), k.priority, now, share, limit, b.carrier(), d.cfg.Owner, until, now.Add(-invalidFor)}
 	if stale || dest.prefix != "" || len(dest.except) > 0 {
 		if query = takeSome; stale {
 			query = takeStale

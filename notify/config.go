@@ -65,9 +65,6 @@ type Config struct {
 	// BreakPause is how long it rests then; doubled each time the one message tried after
 	// it fails too, up to a minute. Default 2 s.
 	BreakPause time.Duration
-	// InvalidFor is how long a number a carrier calls invalid isn't texted. Numbers are
-	// given out anew. Default 90 days.
-	InvalidFor time.Duration
 	// Poll is the pause between looks for due notifications while there are none; for
 	// marketing it is four times as long. Default 50 ms.
 	Poll time.Duration
@@ -106,7 +103,6 @@ func (c Config) withDefaults() (Config, error) {
 		{&c.ThrottlePause, time.Second},
 		{&c.MisconfiguredPause, 5 * time.Minute},
 		{&c.BreakPause, 2 * time.Second},
-		{&c.InvalidFor, invalidFor},
 		{&c.Poll, 50 * time.Millisecond},
 		{&c.KeepEarly, 7 * 24 * time.Hour},
 	} {

@@ -8,11 +8,11 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
-// invalidFor is the default of Config.InvalidFor.
+// invalidFor is how long a number a carrier calls invalid isn't texted: numbers are given
+// out anew.
 const invalidFor = 90 * 24 * time.Hour
 
-// InvalidNumber is a number that a carrier said nobody has. It isn't texted for
-// Config.InvalidFor, since numbers are given out anew.
+// InvalidNumber is a number that a carrier said nobody has. It isn't texted for 90 days.
 type InvalidNumber struct {
 	Recipient string    `db:"recipient"`
 	MessageID int64     `db:"message_id"` // the message that showed it

@@ -38,10 +38,8 @@ type PurgerConfig struct {
 	DB     *sqlx.DB                    // the owner's pool
 	Keeper Keeper                      // nil = nobody keeps anything about messages
 	Meter  func(what string, rows int) // hears what was deleted: occasions, messages, replies, invalid_numbers, links, carrier_ids; nil = nobody
-	// InvalidFor is Config.InvalidFor: past it an invalid number is of no use. 0 = its default.
-	InvalidFor time.Duration
-	Now        func() time.Time // nil = time.Now
-	Log        *slog.Logger     // nil = slog.Default()
+	Now    func() time.Time            // nil = time.Now
+	Log    *slog.Logger                // nil = slog.Default()
 }
 
 // Purger deletes what accounts kept long enough, see Retention: each account once a
@@ -70,9 +68,6 @@ func NewPurger(cfg PurgerConfig) (*Purger, error) {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
-	}
-	if cfg.InvalidFor == 0 {
-		cfg.InvalidFor = invalidFor
 	}
 	if cfg.Meter == nil {
 		cfg.Meter = func(string, int) {}
@@ -262,7 +257,7 @@ func (p *Purger) batchTx(ctx context.Context, tx *sqlx.Tx, account int64, r Rete
 	if gone["replies"] = n; n >= purgeBatch {
 		return true, nil
 	}
-	if n, err = purgeTx(ctx, tx, "invalid numbers", purgeInvalid, account, now.Add(-p.cfg.InvalidFor), purgeBatch); err != nil {
+	if n, err = purgeTx(ctx, tx, "invalid numbers", purgeInvalid, account, now.Add(-invalidFor), purgeBatch); err != nil {
 		return false, err
 	}
 	if gone["invalid_numbers"] = n; n >= purgeBatch {
