@@ -26,16 +26,8 @@ type trail struct{ carrier, recipient, sender string }
 // message gets what is left over. A receipt that names a message by its Reference is for
 // that one alone.
 func (b *book) evidenceTx(ctx context.Context, tx *sqlx.Tx, t trail, now time.Time, receiptWait time.Duration) (wait bool, err error) {
-	// The order matters: a message is in a claim until its id is in the directory, so
-	// whoever isn't seen here has its id there when the next statement looks.
-	if err := tx.GetContext(ctx, &wait, `
-		SELECT EXISTS (SELECT 1 FROM claims c CROSS JOIN LATERAL unnest(c.message_ids) AS x (id)
-		JOIN messages m ON m.account_id = c.account_id AND m.id = x.id
-		WHERE c.carrier = $1 AND m.recipient = $2 AND m.sender = $3)`, t.carrier, t.recipient, t.sender); err != nil {
-		return false, fmt.Errorf("look for evidence: %w", err)
-	}
-	if wait {
-		return true, nil
+	if wait, err = submittingTx(ctx, tx, t); wait || err != nil {
+		return wait, err
 	}
 	receipts, err := b.looseTx(ctx, tx, t)
 	if err != nil || len(receipts) == 0 {
@@ -85,6 +77,22 @@ func (b *book) evidenceTx(ctx context.Context, tx *sqlx.Tx, t trail, now time.Ti
 		}
 	}
 	return false, nil
+}
+
+// submittingTx reports whether a text on the trail, of any sender where t names none, is in a
+// claim.
+//
+// It is asked before the directory of carrier ids is looked at: a message is in a claim
+// until its id is in the directory, so whoever isn't seen here has its id there when the
+// next statement looks. The other way round, one recorded in between is seen by neither.
+func submittingTx(ctx context.Context, tx *sqlx.Tx, t trail) (is bool, err error) {
+	if err := tx.GetContext(ctx, &is, `
+		SELECT EXISTS (SELECT 1 FROM claims c CROSS JOIN LATERAL unnest(c.message_ids) AS x (id)
+		JOIN messages m ON m.account_id = c.account_id AND m.id = x.id
+		WHERE c.carrier = $1 AND m.recipient = $2 AND $3 IN ('', m.sender))`, t.carrier, t.recipient, t.sender); err != nil {
+		return false, fmt.Errorf("look for texts being submitted: %w", err)
+	}
+	return is, nil
 }
 
 // perSegment says of each carrier whether its segments have ids of their own.

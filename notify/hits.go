@@ -42,16 +42,9 @@ func (b *book) chooseTx(ctx context.Context, tx *sqlx.Tx, m doubt, hits []Hit) (
 	if _, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, m.Carrier+" "+m.Recipient); err != nil {
 		return nil, fmt.Errorf("lock what was found: %w", err)
 	}
-	// The order matters, as in evidenceTx: who isn't seen here has its id where the next
-	// statements look.
-	var busy bool
-	if err := tx.GetContext(ctx, &busy, `
-		SELECT EXISTS (SELECT 1 FROM claims c CROSS JOIN LATERAL unnest(c.message_ids) AS x (id)
-		JOIN messages m ON m.account_id = c.account_id AND m.id = x.id
-		WHERE c.carrier = $1 AND m.recipient = $2)`, m.Carrier, m.Recipient); err != nil {
-		return nil, fmt.Errorf("look for texts being submitted: %w", err)
-	}
-	if busy {
+	if busy, err := submittingTx(ctx, tx, trail{carrier: m.Carrier, recipient: m.Recipient}); err != nil {
+		return nil, err
+	} else if busy {
 		return nil, errBusy
 	}
 	others := map[string]bool{}
