@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -49,8 +50,8 @@ type arrival struct {
 	done chan error
 }
 
-// NewDesk returns a Desk; of cfg it needs DB, and uses Observer, Now, Log and ReceiptWait.
-// It fails with ErrConfig.
+// NewDesk returns a Desk. cfg is the Dispatcher's: of it the Desk needs DB, and uses Observer,
+// Meter, Outbox, Count, Carriers, Flights, Now, Log and ReceiptWait. It fails with ErrConfig.
 func NewDesk(cfg Config) (*Desk, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -158,7 +159,7 @@ func (d *Desk) serve(ctx context.Context) {
 func (d *Desk) apply(ctx context.Context, batch []*arrival) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			d.cfg.Log.ErrorContext(ctx, "panic while applying receipts", "receipts", len(batch))
+			d.cfg.Log.ErrorContext(ctx, "panic while applying receipts", "receipts", len(batch), "stack", string(debug.Stack()))
 			err = errors.New("notify: panic while applying receipts")
 		}
 	}()

@@ -20,7 +20,7 @@ type pool struct {
 	waiters []chan grant
 	until   time.Time // the gateway wants it slower: no slots before
 	refused error     // why the last bind was refused for good, while no link is bound
-	trouble error     // why the last bind failed, for now or for good, while no link is bound
+	trouble error     // why the last bind failed for now, while no link is bound
 	ended   bool      // Run has returned
 }
 
