@@ -93,7 +93,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 			for ctx.Err() == nil {
 				if _, err := d.dispatch(ctx, k, true); err != nil && ctx.Err() == nil {
 					d.cfg.Log.ErrorContext(ctx, "dispatch", "error", err)
-					d.pause(ctx, time.Second, nil)
+					d.pause(ctx, time.Second)
 				}
 			}
 		})
@@ -102,13 +102,12 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	return nil
 }
 
-// pause waits for a while, for wake or for the end of ctx.
-func (d *Dispatcher) pause(ctx context.Context, while time.Duration, wake <-chan struct{}) {
+// pause waits for a while or for the end of ctx.
+func (d *Dispatcher) pause(ctx context.Context, while time.Duration) {
 	t := time.NewTimer(while)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
-	case <-wake:
 	case <-t.C:
 	}
 }
@@ -119,7 +118,7 @@ func (d *Dispatcher) every(ctx context.Context, while time.Duration, what string
 		if err := f(ctx); err != nil && ctx.Err() == nil {
 			d.cfg.Log.ErrorContext(ctx, what, "error", err)
 		}
-		d.pause(ctx, while, nil)
+		d.pause(ctx, while)
 	}
 }
 
