@@ -50,8 +50,8 @@ type earlyReceipt struct {
 	At        time.Time `db:"at"`
 }
 
-func (e earlyReceipt) folded() folded {
-	return folded{refKey{e.Carrier, e.ID}, Receipt{Carrier: e.Carrier, CarrierID: e.ID, Status: e.Status, Code: e.Code, At: e.At, Recipient: e.Recipient, Sender: e.Sender}}
+func (e earlyReceipt) receipt() Receipt {
+	return Receipt{Carrier: e.Carrier, CarrierID: e.ID, Status: e.Status, Code: e.Code, At: e.At, Recipient: e.Recipient, Sender: e.Sender}
 }
 
 // findEarly finds the receipts kept for ids of one carrier that are recorded by now. Where
@@ -104,7 +104,7 @@ func (b *book) takeEarlyTx(ctx context.Context, tx *sqlx.Tx, carrier string, ids
 	}
 	all := make([]Receipt, len(rows))
 	for i, r := range rows {
-		all[i] = r.folded().Receipt
+		all[i] = r.receipt()
 	}
 	_, err := b.applyTx(ctx, tx, fold(all, time.Time{}))
 	return err
