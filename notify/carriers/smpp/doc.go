@@ -81,7 +81,10 @@
 //   - SAR parameters go only to gateways that don't say they speak less than 3.4; others
 //     get UDH, for a phone shows parts apart that say nothing.
 //   - alphabet=latin1: GSM-7 has characters Latin-1 lacks (€, Greek). A text with one
-//     goes as UCS-2, which may take more parts than were counted.
+//     goes as UCS-2, which may take more parts than were counted: texts are counted and
+//     priced before it is known which carrier gets them. The data_codings that say GSM-7
+//     whatever the default is (0xF0 to 0xF3) also say how a phone keeps the text, and a
+//     gateway needn't take them. Nobody's € becomes EUR unasked.
 //   - The dispatcher paces by Rate, for all processes together. The limiter here only
 //     smooths what it lets go: a tenth of a second's worth at once, since gateways count
 //     over a second. It waits before a slot is taken, so it holds up nobody else.
