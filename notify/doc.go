@@ -102,6 +102,11 @@
 //     taking an array apart costs as much as an index.
 //   - Nothing is locked before it is claimed. Leases keep dispatchers apart; where one was
 //     too slow and two claim for the same account, the DELETE gives each row to one of them.
+//   - What a statement has found by its whole key (a result, a kept receipt) or in the order
+//     of an index (the queue), it writes by its place (ctid), against laws 4 and 8 of
+//     facts/scale-out.md: then no plan can look for the row another way, however wrong the
+//     statistics. Citus refuses ctid. There takeBatch and applyByTheBook name (account_id,
+//     message_id), takeEarly (carrier, carrier_message_id), and that without FOR UPDATE.
 //   - Which carrier serves a number is asked when claiming, not stored with the message: so
 //     a change of RAPPEL_CARRIERS holds for what is queued already. With several
 //     destinations a claim reads past the others' messages; with one it doesn't look.

@@ -81,6 +81,8 @@ func (b *book) match(ctx context.Context, db *sqlx.DB, carrier string, ids []str
 }
 
 // takeEarly takes the receipts kept for ids of one carrier that are recorded, see findEarly.
+// One that is being replaced just then stays, since the statement doesn't see where it is
+// afterwards. Who replaced it looks after its commit, and matchCrossed should that one die.
 const takeEarly = `
 WITH found AS MATERIALIZED (
     SELECT e.place FROM (SELECT CAST($1 AS text) AS carrier, id FROM unnest(CAST($2 AS text[])) AS x (id) OFFSET 0) AS u
