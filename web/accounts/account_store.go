@@ -274,25 +274,13 @@ func (s *Store) Login(ctx context.Context, email, password, client string) (User
 	return u, nil
 }
 
-// SetPassword replaces the password of u.
-func (s *Store) SetPassword(ctx context.Context, u User, password string) error {
-	if code := passwordFault(password); code != "" {
-		return &FieldError{"password", code}
-	}
-	hash, err := s.hash(ctx, password)
-	if err != nil {
-		return err
-	}
-	return s.in(ctx, u, func(tx *sqlx.Tx) error { return setHashTx(ctx, tx, u, hash) })
-}
-
 // setHashTx stores the hash of a new password. Links on their way that could take it back,
 // or the account with it, are worth nothing from now on.
 func setHashTx(ctx context.Context, tx *sqlx.Tx, u User, hash string) error {
-	if err := forgetLinksTx(ctx, tx, u, "reset", "email"); err != nil {
+	if err := putHashTx(ctx, tx, u, hash); err != nil {
 		return err
 	}
-	return putHashTx(ctx, tx, u, hash)
+	return forgetLinksTx(ctx, tx, u)
 }
 
 // putHashTx stores a hash, of a new password or the same at another cost.

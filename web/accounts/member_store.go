@@ -173,10 +173,11 @@ func (s *Store) Accept(ctx context.Context, token, name, password, language stri
 
 // lastOwnerTx holds the account, so that two owners can't leave at once, and tells whether u
 // is its last one. Who owns the account above looks after a sub-account, so that one may be
-// without an owner of its own.
+// without an owner of its own. What refers to the account, such as its log, isn't held up:
+// whoever holds the user's row may be about to write there.
 func lastOwnerTx(ctx context.Context, tx *sqlx.Tx, u User) (last bool, err error) {
 	var root bool
-	if err := tx.GetContext(ctx, &root, `SELECT parent_id IS NULL FROM accounts WHERE account_id = $1 FOR UPDATE`, u.AccountID); err != nil {
+	if err := tx.GetContext(ctx, &root, `SELECT parent_id IS NULL FROM accounts WHERE account_id = $1 FOR NO KEY UPDATE`, u.AccountID); err != nil {
 		return false, fmt.Errorf("lock account: %w", err)
 	}
 	if err := tx.GetContext(ctx, &last, `SELECT $3 AND count(*) = 1 AND bool_and(id = $2) FROM users WHERE account_id = $1 AND role = 'owner'`, u.AccountID, u.ID, root); err != nil {
@@ -219,10 +220,13 @@ func (s *Store) Remove(ctx context.Context, account, user int64) error {
 		if last {
 			return ErrLastOwner
 		}
+		if _, err := holdTx(ctx, tx, account, user); err != nil {
+			return err
+		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM logins WHERE account_id = $1 AND user_id = $2`, account, user); err != nil {
 			return fmt.Errorf("forget login: %w", err)
 		}
-		if err := forgetLinksTx(ctx, tx, u, "reset", "email"); err != nil {
+		if err := forgetLinksTx(ctx, tx, u); err != nil {
 			return err
 		}
 		return changed(tx.ExecContext(ctx, `DELETE FROM users WHERE account_id = $1 AND id = $2`, account, user))

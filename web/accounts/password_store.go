@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
-	"github.com/lib/pq"
 
 	"rappel/migrations"
 )
@@ -37,12 +36,39 @@ func putLinkTx(ctx context.Context, tx *sqlx.Tx, l link, now time.Time, good tim
 	return token, nil
 }
 
-// forgetLinksTx makes a user's links for some purposes worth nothing.
-func forgetLinksTx(ctx context.Context, tx *sqlx.Tx, u User, purposes ...string) error {
-	if _, err := tx.ExecContext(ctx, `DELETE FROM link_tokens WHERE account_id = $1 AND purpose = ANY ($2) AND ref = $3`, u.AccountID, pq.StringArray(purposes), u.ID); err != nil {
+// forgetLinksTx makes a user's links to a new password or address worth nothing. The caller
+// holds the user's row, see holdTx.
+func forgetLinksTx(ctx context.Context, tx *sqlx.Tx, u User) error {
+	if _, err := tx.ExecContext(ctx, `DELETE FROM link_tokens WHERE account_id = $1 AND purpose IN ('reset', 'email') AND ref = $2`, u.AccountID, u.ID); err != nil {
 		return fmt.Errorf("forget links: %w", err)
 	}
 	return nil
+}
+
+// holdTx reads a clinic's user and holds their row until the transaction ends; ErrNotFound
+// if there is none. Whoever changes how somebody logs in takes that row first, and links and
+// log-ins after it: in another order two such changes would wait for each other.
+func holdTx(ctx context.Context, tx *sqlx.Tx, account, user int64) (u User, err error) {
+	err = tx.GetContext(ctx, &u, `SELECT `+userColumns+` FROM users u WHERE u.account_id = $1 AND u.id = $2 FOR UPDATE`, account, user)
+	if errors.Is(err, sql.ErrNoRows) {
+		return u, ErrNotFound
+	}
+	if err != nil {
+		return u, fmt.Errorf("hold user: %w", err)
+	}
+	return u, nil
+}
+
+// takeUserLinkTx uses a user's link up, and holds their row first. ErrLink if either is gone.
+func (s *Store) takeUserLinkTx(ctx context.Context, tx *sqlx.Tx, l link, token string) (u User, err error) {
+	u, err = holdTx(ctx, tx, l.AccountID, l.Ref)
+	if errors.Is(err, ErrNotFound) {
+		return u, ErrLink
+	}
+	if err == nil {
+		_, err = s.takeLinkTx(ctx, tx, l.Purpose, token)
+	}
+	return u, err
 }
 
 // findLink looks a link up without using it. ErrLink if there is none any more.
@@ -118,7 +144,8 @@ func (s *Store) Reset(ctx context.Context, token, password string) error {
 	if code := passwordFault(password); code != "" {
 		return &FieldError{"password", code}
 	}
-	if err := s.CanReset(ctx, token); err != nil {
+	l, err := s.findLink(ctx, "reset", token)
+	if err != nil {
 		return err
 	}
 	hash, err := s.hash(ctx, password)
@@ -126,13 +153,9 @@ func (s *Store) Reset(ctx context.Context, token, password string) error {
 		return err
 	}
 	return migrations.InTx(ctx, s.db, func(tx *sqlx.Tx) error {
-		l, err := s.takeLinkTx(ctx, tx, "reset", token)
+		u, err := s.takeUserLinkTx(ctx, tx, l, token)
 		if err != nil {
 			return err
-		}
-		var u User
-		if err := tx.GetContext(ctx, &u, `SELECT `+userColumns+` FROM users u WHERE u.account_id = $1 AND u.id = $2`, l.AccountID, l.Ref); err != nil {
-			return linkErr(err)
 		}
 		if err := setHashTx(ctx, tx, u, hash); err != nil {
 			return err
@@ -204,11 +227,10 @@ func (s *Store) ChangeEmail(ctx context.Context, u User, email, password, client
 		return err
 	}
 	return s.in(ctx, u, func(tx *sqlx.Tx) error {
-		_, hint := newToken()
-		if err := s.cfg.Mailer.QueueTx(ctx, tx, Letter{Account: u.AccountID, To: u.Email, Language: speaks(u, "de"), Kind: "email_asked",
-			Key: "email_asked/" + hex.EncodeToString(hint), Data: map[string]string{"Name": u.Called(), "Email": email, "Link": "/profile"}}); err != nil {
+		if err := s.tellTx(ctx, tx, u, "email_asked", map[string]string{"Email": email, "Link": "/profile"}); err != nil {
 			return err
 		}
+		_, hint := newToken()
 		known, err := s.hintTx(ctx, tx, email, speaks(u, "de"), hint)
 		if known || err != nil {
 			return err
@@ -236,17 +258,14 @@ func (s *Store) ConfirmEmail(ctx context.Context, token string) error {
 		return err
 	}
 	return migrations.InAccount(ctx, s.db, l.AccountID, func(tx *sqlx.Tx) error {
-		if l, err = s.takeLinkTx(ctx, tx, "email", token); err != nil {
+		u, err := s.takeUserLinkTx(ctx, tx, l, token)
+		if err != nil {
 			return err
-		}
-		var u User
-		if err := tx.GetContext(ctx, &u, `SELECT `+userColumns+` FROM users u WHERE u.account_id = $1 AND u.id = $2 FOR UPDATE`, l.AccountID, l.Ref); err != nil {
-			return linkErr(err)
 		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM logins WHERE email = $1 AND account_id = $2 AND user_id = $3`, u.Email, u.AccountID, u.ID); err != nil {
 			return fmt.Errorf("forget old address: %w", err)
 		}
-		if err := forgetLinksTx(ctx, tx, u, "reset", "email"); err != nil {
+		if err := forgetLinksTx(ctx, tx, u); err != nil {
 			return err
 		}
 		old := u.Email

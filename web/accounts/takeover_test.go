@@ -45,7 +45,7 @@ func TestPassword_endsLinks(t *testing.T) {
 		t.Errorf("a new address after a new password: %v", err)
 	}
 
-	if err := h.SetPassword(ctx, u, anna.Password); err != nil {
+	if err := h.ChangePassword(ctx, u, 0, "ein neues langes Wort", anna.Password, "192.0.2.1"); err != nil {
 		t.Fatal(err)
 	}
 	h.clock.t = h.clock.t.Add(15 * time.Minute)
@@ -72,6 +72,59 @@ func TestPassword_endsLinks(t *testing.T) {
 	}
 	if err := h.ConfirmEmail(ctx, email); !errors.Is(err, accounts.ErrLink) {
 		t.Errorf("a new address after a reset: %v", err)
+	}
+}
+
+// Two changes of how somebody logs in never wait for each other: each holds the user's row
+// before it touches links, log-ins or what a log of the account refers to.
+func TestChanges_userFirst(t *testing.T) {
+	t.Parallel()
+	type person struct {
+		*house
+		accounts.User
+		reset, email string // tokens of their links
+	}
+	for name, change := range map[string]func(context.Context, person) error{
+		"new address": func(ctx context.Context, p person) error { return p.ConfirmEmail(ctx, p.email) },
+		"reset":       func(ctx context.Context, p person) error { return p.Reset(ctx, p.reset, "ein neues langes Wort") },
+		"new password": func(ctx context.Context, p person) error {
+			return p.ChangePassword(ctx, p.User, 0, "ein langes Wort", "ein neues langes Wort", "192.0.2.1")
+		},
+		"removal": func(ctx context.Context, p person) error { return p.Remove(ctx, p.AccountID, p.User.ID) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h, ctx := newHouse(t), t.Context()
+			p := person{house: h, User: h.add(h.signedUp(), "bea@example.com", accounts.Staff)}
+			if err := h.Forgot(ctx, p.Email, "de", "192.0.2.1"); err != nil {
+				t.Fatal(err)
+			}
+			_, p.reset = h.last("reset")
+			if err := h.ChangeEmail(ctx, p.User, "neu@example.com", "ein langes Wort", "192.0.2.1"); err != nil {
+				t.Fatal(err)
+			}
+			_, p.email = h.last("email")
+
+			tx := h.db.MustBegin()
+			defer tx.Rollback()
+			tx.MustExec(`SELECT 1 FROM users WHERE account_id = $1 AND id = $2 FOR UPDATE`, p.AccountID, p.User.ID)
+			done := make(chan error, 1)
+			go func() { done <- change(ctx, p) }()
+			waiting(t, h.db)
+			for _, look := range []string{`SELECT 1 FROM link_tokens WHERE account_id = $1 FOR UPDATE NOWAIT`, `SELECT 1 FROM logins WHERE account_id = $1 FOR UPDATE NOWAIT`,
+				`SELECT 1 FROM accounts WHERE account_id = $1 FOR KEY SHARE NOWAIT`} {
+				if _, err := tx.Exec(look, p.AccountID); err != nil {
+					t.Errorf("while it waits for the user's row, %s: %v", look, err)
+					break
+				}
+			}
+			if err := tx.Rollback(); err != nil {
+				t.Error(err)
+			}
+			if err := <-done; err != nil {
+				t.Errorf("afterwards: %v", err)
+			}
+		})
 	}
 }
 
