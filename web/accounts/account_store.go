@@ -129,6 +129,9 @@ func (s *Store) hash(ctx context.Context, password string) (string, error) {
 	return hashPassword(password, s.cost)
 }
 
+// hashed is the part of a password that is looked at.
+func hashed(password string) string { return password[:min(len(password), maxPassword)] }
+
 // matches reports whether password is that of a hash, and the cost it was made with.
 func (s *Store) matches(ctx context.Context, hash, password string) (bool, Cost, error) {
 	leave, err := s.hashing(ctx)
@@ -136,10 +139,7 @@ func (s *Store) matches(ctx context.Context, hash, password string) (bool, Cost,
 		return false, Cost{}, err
 	}
 	defer leave()
-	if len(password) > maxPassword {
-		password = password[:maxPassword]
-	}
-	return checkPassword(hash, password)
+	return checkPassword(hash, hashed(password))
 }
 
 // attempt counts a try at a password, by what it is tried on and by client, or refuses it
@@ -264,12 +264,38 @@ func (s *Store) Login(ctx context.Context, email, password, client string) (User
 		return User{}, err
 	}
 	if cost != s.cost {
-		if u.PasswordHash, err = s.hash(ctx, password); err != nil {
-			return User{}, err
-		}
-		if err := s.in(ctx, u, func(tx *sqlx.Tx) error { return putHashTx(ctx, tx, u, u.PasswordHash) }); err != nil {
-			return User{}, fmt.Errorf("renew password hash: %w", err)
-		}
+		return s.renewHash(ctx, u, password)
+	}
+	return u, nil
+}
+
+// renewHash stores the password that was right for u at the cost of now. Where another
+// password was set meanwhile that one stays, and the answer is ErrBadLogin.
+func (s *Store) renewHash(ctx context.Context, u User, password string) (User, error) {
+	hash, err := s.hash(ctx, hashed(password))
+	if err != nil {
+		return User{}, err
+	}
+	err = s.in(ctx, u, func(tx *sqlx.Tx) error {
+		return changed(tx.ExecContext(ctx, `UPDATE `+u.table()+` SET password_hash = $3 WHERE `+u.match()+` AND password_hash = $4`, u.AccountID, u.ID, hash, u.PasswordHash))
+	})
+	if err == nil {
+		u.PasswordHash = hash
+		return u, nil
+	}
+	if !errors.Is(err, ErrNotFound) {
+		return User{}, fmt.Errorf("renew password hash: %w", err)
+	}
+	// Either it is another password, or another log-in has renewed the hash of this one.
+	if u, err = s.ByEmail(ctx, u.Email); errors.Is(err, ErrNotFound) {
+		return User{}, ErrBadLogin
+	} else if err != nil {
+		return User{}, err
+	}
+	if ok, _, err := s.matches(ctx, u.PasswordHash, password); err != nil {
+		return User{}, err
+	} else if !ok {
+		return User{}, ErrBadLogin
 	}
 	return u, nil
 }
@@ -277,15 +303,10 @@ func (s *Store) Login(ctx context.Context, email, password, client string) (User
 // setHashTx stores the hash of a new password. Links on their way that could take it back,
 // or the account with it, are worth nothing from now on.
 func setHashTx(ctx context.Context, tx *sqlx.Tx, u User, hash string) error {
-	if err := putHashTx(ctx, tx, u, hash); err != nil {
+	if err := changed(tx.ExecContext(ctx, `UPDATE `+u.table()+` SET password_hash = $3 WHERE `+u.match(), u.AccountID, u.ID, hash)); err != nil {
 		return err
 	}
 	return forgetLinksTx(ctx, tx, u)
-}
-
-// putHashTx stores a hash, of a new password or the same at another cost.
-func putHashTx(ctx context.Context, tx *sqlx.Tx, u User, hash string) error {
-	return changed(tx.ExecContext(ctx, `UPDATE `+u.table()+` SET password_hash = $3 WHERE `+u.match(), u.AccountID, u.ID, hash))
 }
 
 // table and match find the row of a user, or of one of the operator's people: $1 is the

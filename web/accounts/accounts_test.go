@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jmoiron/sqlx"
+
 	"rappel/migrations/dbtest"
 	"rappel/web/accounts"
 )
@@ -159,17 +161,8 @@ func TestLoginTakesTheAttemptBack(t *testing.T) {
 func TestHashIsRenewedWhenTheCostRises(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	db := dbtest.New(t)
-	now := func() time.Time { return monday }
-	old, err := accounts.NewStore(accounts.Config{DB: db, Secret: []byte("k"), Cost: cheap, Now: now})
-	if err != nil {
-		t.Fatal(err)
-	}
+	old, dearer := renewing(t, dbtest.New(t))
 	before, err := old.Create(ctx, accounts.NewUser{Business: "P", Email: "a@example.com", Password: "ein langes Wort"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	dearer, err := accounts.NewStore(accounts.Config{DB: db, Secret: []byte("k"), Cost: accounts.Cost{Memory: 128, Passes: 2, Threads: 1}, Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,4 +179,96 @@ func TestHashIsRenewedWhenTheCostRises(t *testing.T) {
 	if _, err := dearer.Login(ctx, "a@example.com", "ein langes Wort", "c"); err != nil {
 		t.Errorf("log-in with the renewed hash: %v", err)
 	}
+}
+
+// Bytes beyond those that are looked at don't count, whether the hash is renewed or not.
+func TestHashIsRenewed_longPassword(t *testing.T) {
+	t.Parallel()
+	ctx, long := context.Background(), strings.Repeat("x", 1024)
+	old, dearer := renewing(t, dbtest.New(t))
+	if _, err := old.Create(ctx, accounts.NewUser{Business: "P", Email: "a@example.com", Password: long}); err != nil {
+		t.Fatal(err)
+	}
+	for _, more := range []string{"y", "", "z"} {
+		if _, err := dearer.Login(ctx, "a@example.com", long+more, "c"); err != nil {
+			t.Errorf("with %q behind it: %v", more, err)
+		}
+	}
+}
+
+// A hash that is stored while a log-in renews the one of before stays: the password has been
+// changed, or another log-in was first.
+func TestHashIsRenewed_meanwhile(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, password string // of now
+		want           error
+	}{
+		{"another password", "ein anderes Wort", accounts.ErrBadLogin},
+		{"another log-in", "ein langes Wort", nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			ctx, db := t.Context(), dbtest.New(t)
+			old, dearer := renewing(t, db)
+			u, err := old.Create(ctx, accounts.NewUser{Business: "P", Email: "a@example.com", Password: "ein langes Wort"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			like, err := dearer.Create(ctx, accounts.NewUser{AccountID: u.AccountID, Email: "b@example.com", Password: tt.password})
+			if err != nil {
+				t.Fatal(err)
+			}
+			tx := db.MustBegin()
+			defer tx.Rollback()
+			tx.MustExec(`UPDATE users SET password_hash = $3 WHERE account_id = $1 AND id = $2`, u.AccountID, u.ID, like.PasswordHash)
+			type answer struct {
+				accounts.User
+				err error
+			}
+			done := make(chan answer, 1)
+			go func() {
+				got, err := dearer.Login(ctx, "a@example.com", "ein langes Wort", "c")
+				done <- answer{got, err}
+			}()
+			waiting(t, db)
+			if err := tx.Commit(); err != nil {
+				t.Fatal(err)
+			}
+			if got := <-done; !errors.Is(got.err, tt.want) || got.err == nil && got.PasswordHash != like.PasswordHash {
+				t.Errorf("logged in as %+v, %v", got.User, got.err)
+			}
+			if now, err := old.ByEmail(ctx, "a@example.com"); err != nil || now.PasswordHash != like.PasswordHash {
+				t.Errorf("the hash of now is gone, %v", err)
+			}
+		})
+	}
+}
+
+// renewing are two stores of a database, the second with a higher cost.
+func renewing(t *testing.T, db *sqlx.DB) (old, dearer *accounts.Store) {
+	t.Helper()
+	var stores [2]*accounts.Store
+	for i, cost := range []accounts.Cost{cheap, {Memory: 128, Passes: 2, Threads: 1}} {
+		var err error
+		if stores[i], err = accounts.NewStore(accounts.Config{DB: db, Secret: []byte("k"), Cost: cost, Now: func() time.Time { return monday }}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return stores[0], stores[1]
+}
+
+// waiting returns once somebody waits for a row of the database.
+func waiting(t *testing.T, db *sqlx.DB) {
+	t.Helper()
+	for began := time.Now(); time.Since(began) < 30*time.Second; time.Sleep(10 * time.Millisecond) {
+		var n int
+		if err := db.Get(&n, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`); err != nil {
+			t.Fatal(err)
+		}
+		if n > 0 {
+			return
+		}
+	}
+	t.Fatal("nobody waits for a row")
 }
