@@ -183,6 +183,30 @@ func TestSecondFactor_pages(t *testing.T) {
 	}
 }
 
+// TestPasskeys_removal: a passkey goes only with the password, and its owner is told.
+func TestPasskeys_removal(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	c := s.clinic("Praxis am See")
+	id := s.one(`INSERT INTO passkeys (account_id, user_id, credential_id, credential, name, created_at) SELECT account_id, id, '\x01', '{}', 'Empfang', now() FROM users RETURNING id`)
+	path := fmt.Sprintf("/profile/passkeys/%d/remove", id)
+	for _, wrong := range []string{"", "falsch"} {
+		a := c.post(path, url.Values{"password": {wrong}})
+		if a.status != http.StatusUnprocessableEntity || !strings.Contains(a.body, fmt.Sprintf(`data-passkey-id="%d" open`, id)) || !strings.Contains(a.body, fmt.Sprintf(`id="passkey-%d-password-error"`, id)) {
+			t.Errorf("with password %q: %d\n%s", wrong, a.status, a.body)
+		}
+	}
+	if a := c.post(path, url.Values{"password": {password}}); a.status != http.StatusSeeOther {
+		t.Errorf("with the password: %d", a.status)
+	}
+	if s.linkOf("passkey_removed") != "/profile/security" {
+		t.Error("nobody is told that it is gone")
+	}
+	if a := c.post(path, url.Values{"password": {password}}); a.status != http.StatusNotFound {
+		t.Errorf("removed twice: %d", a.status)
+	}
+}
+
 // TestSessions_nobodys: what lies in a session before anybody is logged in with it is gone
 // after ten minutes; once somebody is, it stays.
 func TestSessions_nobodys(t *testing.T) {

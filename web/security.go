@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"html/template"
 	"image/png"
 	"log/slog"
@@ -20,8 +21,8 @@ import (
 //
 // Ids for browser tests: #start-password, #totp-start; #secret (its text), #code, #totp-on; #recovery
 // (the codes), #done; #totp-off with #off-password; #passkey-name, #passkey-password,
-// #passkey-add,
-// form[data-passkey-id]; form[data-session], #end-others.
+// #passkey-add; [data-passkey-id] (its summary, and a form with #passkey-7-password for the
+// passkey 7); form[data-session], #end-others.
 func (s *Server) securityRoutes() []route {
 	return []route{
 		{"GET /profile/security", everybody | roleBare, s.securityPage},
@@ -245,7 +246,11 @@ func (s *Server) passkeyRemove(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Accounts.RemovePasskey(r.Context(), r.User, id); err != nil {
+	err = s.Accounts.RemovePasskey(r.Context(), r.User, id, r.PostFormValue("password"), r.client())
+	if words, status := r.passwordTrouble(err, fmt.Sprintf("passkey-%d-password", id)); words != nil {
+		return s.security(w, r, status, words)
+	}
+	if err != nil {
 		return err
 	}
 	return r.see(w, "/profile/security", "passkey.removed")

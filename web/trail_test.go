@@ -56,7 +56,7 @@ func (d *demo) trails() map[string]trail {
 
 		"/profile": with("name", "Anna Neu"), "/profile/email": not(changesNothing), "/profile/password": with("old", password, "password", "ein anderes langes Wort"),
 		"/profile/totp/start": not(changesNothing), "/profile/totp": not(ownTest), "/profile/totp/off": not(ownTest), "/profile/recovery": not(ownTest),
-		"/profile/passkeys/begin": not(changesNothing), "/profile/passkeys": not(ownTest), "/profile/passkeys/{id}/remove": with(), "/profile/sessions/end": not(changesNothing), "/profile/sessions/{id}/end": not(changesNothing),
+		"/profile/passkeys/begin": not(changesNothing), "/profile/passkeys": not(ownTest), "/profile/passkeys/{id}/remove": with("password", password), "/profile/sessions/end": not(changesNothing), "/profile/sessions/{id}/end": not(changesNothing),
 
 		"/billing/plan/preview": not(changesNothing), "/billing/plan": not(ownTest), "/billing/address": with("street", "Gasse", "zip", "8005", "town", "Zürich", "country", "CH"),
 		"/billing/invoices/{id}/pay": not(changesNothing), "/billing/invoices/{id}/mail": with(), "/billing/methods": not(changesNothing), "/billing/methods/auto": with("auto", "1"),

@@ -115,6 +115,11 @@ func TestSignUp(t *testing.T) {
 	b.open(base + "/profile/security")
 	b.untilText("mit Passkey")
 	b.shots("sessions")
+	b.click("[data-passkey-id] summary")
+	b.fill("[data-passkey-id] input", "ein langes Wort")
+	b.shots("passkey-remove")
+	b.click("[data-passkey-id] button.danger")
+	b.untilText("Der Passkey ist entfernt")
 
 	// People, sub-accounts, support.
 	b.open(base + "/users")

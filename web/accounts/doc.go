@@ -39,7 +39,8 @@
 //   - The secret of an authenticator app must be read again, so it is sealed, bound to its
 //     user. A code is taken once: the row remembers the 30-second step.
 //   - What adds a way to log in, or takes one away, asks for the password and is told by mail.
-//     A new password makes links for another address or password worth nothing; passkeys stay,
+//     What `rappel user reset-factor` takes away is told by nobody but whoever runs it: the
+//     command line sends no mail. A new password makes links for another address or password worth nothing; passkeys stay,
 //     and the mail after a reset names them.
 //   - A session is a row (user_sessions) beside the browser's token: deleting it ends the
 //     session at the next request, in every process. What it shows is no more than one needs

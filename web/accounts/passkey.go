@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/go-webauthn/webauthn/protocol"
@@ -183,10 +184,25 @@ func (s *Store) AddPasskey(ctx context.Context, u User, name string, state []byt
 	})
 }
 
-// RemovePasskey removes one; ErrNotFound if it is none of the user's.
-func (s *Store) RemovePasskey(ctx context.Context, u User, id int64) error {
+// RemovePasskey removes one of somebody who knows the password. ErrNotFound if it is none of
+// theirs, else ErrBadLogin or a *TooManyAttempts.
+func (s *Store) RemovePasskey(ctx context.Context, u User, id int64, password, client string) error {
+	all, err := s.Passkeys(ctx, u)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(all, func(p Passkey) bool { return p.ID == id })
+	if i < 0 {
+		return ErrNotFound
+	}
+	if err := s.CheckPassword(ctx, u, password, client); err != nil {
+		return err
+	}
 	return s.in(ctx, u, func(tx *sqlx.Tx) error {
-		return changed(tx.ExecContext(ctx, `DELETE FROM passkeys WHERE account_id = $1 AND user_id = $2 AND id = $3`, u.AccountID, u.ID, id))
+		if err := changed(tx.ExecContext(ctx, `DELETE FROM passkeys WHERE account_id = $1 AND user_id = $2 AND id = $3`, u.AccountID, u.ID, id)); err != nil {
+			return err
+		}
+		return s.tellTx(ctx, tx, u, "passkey_removed", map[string]string{"Passkey": all[i].Name})
 	})
 }
 
