@@ -72,8 +72,8 @@ type auditData struct {
 	Filter   string // of the files
 }
 
-// auditWords fit the actions that have words of their own; others are put together of the
-// table and what happened to a row.
+// AuditAction says what was done, in words of its own where it has some; others are put
+// together of the table and what happened to a row.
 func (v *view) AuditAction(a accounts.Audited) string {
 	if key := "audit.action." + a.Action; v.s.words.has(key) {
 		return v.s.words.say(v.Lang, key)

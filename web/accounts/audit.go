@@ -76,6 +76,11 @@ type Audited struct {
 // AuditPage is how many entries a page of the audit has.
 const AuditPage = 50
 
+// auditPage cuts what was read, one entry more than a page has, to the page.
+func auditPage(read []Audited) (page []Audited, more bool) {
+	return read[:min(len(read), AuditPage)], len(read) > AuditPage
+}
+
 // AuditTx reads the account's entries before (older than) an id, the newest first; 0
 // begins. It returns up to AuditPage of them, and whether there are more.
 func AuditTx(ctx context.Context, tx *sqlx.Tx, account, before int64) (page []Audited, more bool, err error) {
@@ -84,10 +89,8 @@ func AuditTx(ctx context.Context, tx *sqlx.Tx, account, before int64) (page []Au
 		WHERE account_id = $1 AND ($2 = 0 OR (at, id) < (SELECT at, id FROM audit WHERE account_id = $1 AND id = $2)) ORDER BY at DESC, id DESC LIMIT $3`, account, before, AuditPage+1); err != nil {
 		return nil, false, fmt.Errorf("read audit: %w", err)
 	}
-	if len(page) > AuditPage {
-		return page[:AuditPage], true, nil
-	}
-	return page, false, nil
+	page, more = auditPage(page)
+	return page, more, nil
 }
 
 // Audit reads the entries of one account, or with 0 of all that operators made, as
@@ -98,10 +101,8 @@ func (s *Store) Audit(ctx context.Context, account, before int64) (page []Audite
 		WHERE (account_id = $1 OR $1 = 0 AND actor_kind = 'operator') AND ($2 = 0 OR (at, id) < (SELECT at, id FROM audit WHERE id = $2 LIMIT 1)) ORDER BY at DESC, id DESC LIMIT $3`, account, before, AuditPage+1); err != nil {
 		return nil, false, fmt.Errorf("read audit: %w", err)
 	}
-	if len(page) > AuditPage {
-		return page[:AuditPage], true, nil
-	}
-	return page, false, nil
+	page, more = auditPage(page)
+	return page, more, nil
 }
 
 // OperatorAudit reads what the operator's people did that belongs to no account, or what
@@ -113,8 +114,6 @@ func (s *Store) OperatorAudit(ctx context.Context, before int64) (page []Audited
 		WHERE $1 = 0 OR (at, id) < (SELECT at, id FROM operator_audit WHERE id = $1) ORDER BY at DESC, id DESC LIMIT $2`, before, AuditPage+1); err != nil {
 		return nil, false, fmt.Errorf("read operators' audit: %w", err)
 	}
-	if len(page) > AuditPage {
-		return page[:AuditPage], true, nil
-	}
-	return page, false, nil
+	page, more = auditPage(page)
+	return page, more, nil
 }

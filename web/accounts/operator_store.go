@@ -87,11 +87,7 @@ func (s *Store) ownTx(ctx context.Context, tx *sqlx.Tx, u User, action string) e
 // operatorAuditTx writes down what was done to one of the operator's people, at the
 // command line.
 func (s *Store) operatorAuditTx(ctx context.Context, tx *sqlx.Tx, action string, u User) error {
-	if _, err := tx.ExecContext(ctx, `INSERT INTO operator_audit (at, operator_id, actor, role, action, subject) VALUES ($1, 0, 'rappel operator', '', $2, $3)`,
-		s.now(), action, fmt.Sprintf("operators:%d %s", u.ID, u.Role)); err != nil {
-		return fmt.Errorf("audit %s: %w", action, err)
-	}
-	return nil
+	return RecordOperatorTx(ctx, tx, Entry{Actor: migrations.Actor{Name: "rappel operator", At: s.now()}, Action: action, Subject: fmt.Sprintf("operators:%d %s", u.ID, u.Role)})
 }
 
 // Operators lists the operator's people.
