@@ -245,7 +245,7 @@ func (s *Server) invoicePage(w http.ResponseWriter, r *request) error {
 	}); err != nil {
 		return err
 	}
-	if d.Open > 0 && !v.Small {
+	if !v.Small {
 		if v.Charged, err = s.charged(r.Context(), r); err != nil {
 			return err
 		}
