@@ -188,8 +188,6 @@ func TestDoctor(t *testing.T) {
 	}
 }
 
-// Carriers over HTTP: what works, what is refused, what can't tell us of receipts; each
-// with its remedy, and no secret.
 // A long link base costs characters of each marketing text, which doctor says.
 func TestDoctor_linkBase(t *testing.T) {
 	for _, tt := range []struct {
@@ -209,6 +207,9 @@ func TestDoctor_linkBase(t *testing.T) {
 	}
 }
 
+// Carriers over HTTP: what works, what is refused, what can't tell us of receipts; each
+// with its remedy, and no secret but the token of the webhooks' address, which one has to
+// tell the carrier.
 func TestDoctor_carriersOverHTTP(t *testing.T) {
 	t.Parallel()
 	const secret, hook = "tok3n-secret", "0123456789abcdef"
