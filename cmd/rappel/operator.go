@@ -19,17 +19,17 @@ type operatorCmd struct {
 	Remove operatorRemoveCmd `cmd:"" help:"Remove one; their sessions end."`
 }
 
-// people opens what the commands about people work with.
-func (c databaseConfig) people(ctx context.Context) (*accounts.Store, func() error, error) {
+// people opens what the commands about people work with, for as long as do runs.
+func (c databaseConfig) people(ctx context.Context, do func(store *accounts.Store) error) error {
 	db, err := c.open(ctx, 2)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	store, err := accounts.NewStore(accounts.Config{DB: db, Now: time.Now})
-	if err != nil {
-		return nil, nil, errors.Join(err, db.Close())
+	if err == nil {
+		err = do(store)
 	}
-	return store, db.Close, nil
+	return errors.Join(err, db.Close())
 }
 
 // askPassword reads a password from standard input.
@@ -67,43 +67,39 @@ type operatorAddCmd struct {
 }
 
 func (c operatorAddCmd) Run(ctx context.Context, std stdio) error {
-	store, done, err := c.people(ctx)
-	if err != nil {
-		return err
-	}
-	password, err := askPassword(std)
-	if err != nil {
-		return errors.Join(err, done())
-	}
-	u, err := store.AddOperator(ctx, accounts.NewOperator{Email: c.Email, Name: c.Name, Role: c.Role, Password: password, Language: c.Language})
-	if err != nil {
-		return errors.Join(wordFieldError(err), done())
-	}
-	fmt.Fprintf(std.out, "added operator %d, %s\n", u.ID, u.Role)
-	return done()
+	return c.people(ctx, func(store *accounts.Store) error {
+		password, err := askPassword(std)
+		if err != nil {
+			return err
+		}
+		u, err := store.AddOperator(ctx, accounts.NewOperator{Email: c.Email, Name: c.Name, Role: c.Role, Password: password, Language: c.Language})
+		if err != nil {
+			return wordFieldError(err)
+		}
+		fmt.Fprintf(std.out, "added operator %d, %s\n", u.ID, u.Role)
+		return nil
+	})
 }
 
 type operatorListCmd struct{ databaseConfig }
 
 func (c operatorListCmd) Run(ctx context.Context, std stdio) error {
-	store, done, err := c.people(ctx)
-	if err != nil {
-		return err
-	}
-	all, err := store.Operators(ctx)
-	if err != nil {
-		return errors.Join(err, done())
-	}
-	w := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "number\taddress\tname\trole\tsecond factor")
-	for _, u := range all {
-		second := "not set up"
-		if u.HasTOTP {
-			second = "on"
+	return c.people(ctx, func(store *accounts.Store) error {
+		all, err := store.Operators(ctx)
+		if err != nil {
+			return err
 		}
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\n", u.ID, u.Email, u.Name, u.Role, second)
-	}
-	return errors.Join(w.Flush(), done())
+		w := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, "number\taddress\tname\trole\tsecond factor")
+		for _, u := range all {
+			second := "not set up"
+			if u.HasTOTP {
+				second = "on"
+			}
+			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\n", u.ID, u.Email, u.Name, u.Role, second)
+		}
+		return w.Flush()
+	})
 }
 
 type operatorResetCmd struct {
@@ -112,19 +108,17 @@ type operatorResetCmd struct {
 }
 
 func (c operatorResetCmd) Run(ctx context.Context, std stdio) error {
-	store, done, err := c.people(ctx)
-	if err != nil {
-		return err
-	}
-	password, err := askPassword(std)
-	if err == nil {
-		err = wordFieldError(store.ResetOperator(ctx, c.Email, password))
-	}
-	if err != nil {
-		return errors.Join(err, done())
-	}
-	fmt.Fprintln(std.out, "the new password is set; the second factor is off and asked for at the next log-in")
-	return done()
+	return c.people(ctx, func(store *accounts.Store) error {
+		password, err := askPassword(std)
+		if err != nil {
+			return err
+		}
+		if err := store.ResetOperator(ctx, c.Email, password); err != nil {
+			return wordFieldError(err)
+		}
+		fmt.Fprintln(std.out, "the new password is set; the second factor is off and asked for at the next log-in")
+		return nil
+	})
 }
 
 type operatorRemoveCmd struct {
@@ -133,13 +127,11 @@ type operatorRemoveCmd struct {
 }
 
 func (c operatorRemoveCmd) Run(ctx context.Context, std stdio) error {
-	store, done, err := c.people(ctx)
-	if err != nil {
-		return err
-	}
-	if err := store.RemoveOperator(ctx, c.Email); err != nil {
-		return errors.Join(wordFieldError(err), done())
-	}
-	fmt.Fprintln(std.out, "removed")
-	return done()
+	return c.people(ctx, func(store *accounts.Store) error {
+		if err := store.RemoveOperator(ctx, c.Email); err != nil {
+			return wordFieldError(err)
+		}
+		fmt.Fprintln(std.out, "removed")
+		return nil
+	})
 }

@@ -24,19 +24,17 @@ type userResetFactorCmd struct {
 }
 
 func (c userResetFactorCmd) Run(ctx context.Context, std stdio) error {
-	store, done, err := c.people(ctx)
-	if err != nil {
-		return err
-	}
-	passkeys, err := store.ResetFactor(ctx, c.Email)
-	if errors.Is(err, accounts.ErrNotFound) {
-		err = errors.New("nobody at a clinic logs in with that address; for the operator's own people there is 'rappel operator reset'")
-	}
-	if err != nil {
-		return errors.Join(err, done())
-	}
-	fmt.Fprintf(std.out, "the second factor is off, %d passkeys are removed, and they are logged out\n", passkeys)
-	return done()
+	return c.people(ctx, func(store *accounts.Store) error {
+		passkeys, err := store.ResetFactor(ctx, c.Email)
+		if errors.Is(err, accounts.ErrNotFound) {
+			return errors.New("nobody at a clinic logs in with that address; for the operator's own people there is 'rappel operator reset'")
+		}
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(std.out, "the second factor is off, %d passkeys are removed, and they are logged out\n", passkeys)
+		return nil
+	})
 }
 
 type userAddCmd struct {
