@@ -90,7 +90,7 @@ func TestAudit_money(t *testing.T) {
 	if err := db.Select(&got, `SELECT concat_ws('|', account_id, action, subject, before ->> 'zip', after ->> 'zip', after ->> 'auto_charge', before ->> 'alert_below', after ->> 'alert_below', after ->> 'standard', after ->> 'level') FROM audit ORDER BY id`); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"1|billing_accounts.update|billing_accounts:1||8001", "2|billing_accounts.insert|billing_accounts:2||true", "1|credit_accounts.update|credit_accounts:1|50|80", "1|payment_methods.update|payment_methods:4|true"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"1|billing_accounts.update|billing_accounts:1||8001", "2|billing_accounts.insert|billing_accounts:2||true", "1|credit_accounts.update|credit_accounts:1|50|80", "1|payment_methods.insert|payment_methods:4|false", "1|payment_methods.update|payment_methods:4|true"}, got); diff != "" {
 		t.Errorf("audit (-want +got):\n%s", diff)
 	}
 }

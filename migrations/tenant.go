@@ -22,7 +22,7 @@ const OperatorRole = "rappel_operator"
 // Actor is a person who changes something. The schema's audit_change triggers write
 // what they change into table audit, in the same transaction.
 type Actor struct {
-	Kind   string    `json:"kind"` // user or operator
+	Kind   string    `json:"kind"` // user, operator, or system for what another program brings
 	ID     int64     `json:"id"`
 	Name   string    `json:"name"` // as they are called at the time
 	Role   string    `json:"role"`

@@ -9,6 +9,8 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"rappel/calendars/billing"
+	"rappel/migrations"
+	"rappel/web/accounts"
 )
 
 type methodsView struct {
@@ -51,7 +53,8 @@ func (s *Server) methodList(w http.ResponseWriter, r *request) error {
 	return r.page(w, "methods.html", "billing", v)
 }
 
-// methodAdd leads to the page on which a means of payment is left.
+// methodAdd leads to the page on which a means of payment is left. Who went there is written
+// down: the word that one is stored comes from the payment service, which doesn't know them.
 func (s *Server) methodAdd(w http.ResponseWriter, r *request) error {
 	if _, ok, err := r.paying(w); !ok {
 		return err
@@ -65,6 +68,12 @@ func (s *Server) methodAdd(w http.ResponseWriter, r *request) error {
 	}
 	const here = "/billing/methods"
 	to, err := s.Cashier.StoreMethod(r.Context(), r.Account.ID, key, Return{Done: here + "?stored=1", Cancel: here})
+	if err == nil {
+		err = r.tx(func(ctx context.Context, tx *sqlx.Tx) error {
+			actor, _ := migrations.ActorOf(ctx)
+			return accounts.RecordTx(ctx, tx, accounts.Entry{AccountID: r.Account.ID, Actor: actor, Action: "payment_methods.asked"})
+		})
+	}
 	return s.leave(w, r, to, err, here)
 }
 

@@ -59,7 +59,7 @@ func (d *demo) trails() map[string]trail {
 		"/profile/passkeys/begin": not(changesNothing), "/profile/passkeys": not(ownTest), "/profile/passkeys/{id}/remove": with("password", password), "/profile/sessions/end": not(changesNothing), "/profile/sessions/{id}/end": not(changesNothing),
 
 		"/billing/plan/preview": not(changesNothing), "/billing/plan": not(ownTest), "/billing/address": with("street", "Gasse", "zip", "8005", "town", "Zürich", "country", "CH"),
-		"/billing/invoices/{id}/pay": not(changesNothing), "/billing/invoices/{id}/mail": with(), "/billing/methods": not(changesNothing), "/billing/methods/auto": with("auto", "1"),
+		"/billing/invoices/{id}/pay": not(changesNothing), "/billing/invoices/{id}/mail": with(), "/billing/methods": with("key", "0123456789abcdef"), "/billing/methods/auto": with("auto", "1"),
 		"/billing/methods/{id}/standard": not(ofRoom), "/billing/methods/{id}/remove": not(ofRoom), "/billing/credits/alert": with("below", "77"),
 		"/billing/orders": not(ownTrace), "/billing/orders/{id}/pay": not(changesNothing), "/billing/orders/{id}/files": not(ownTrace),
 

@@ -106,7 +106,8 @@ func (c *Client) Remove(ctx context.Context, account, method int64) error {
 }
 
 // sync makes our list of an account's methods the same as Stripe's. The first one becomes
-// the standard, and when the standard goes the oldest left takes its place.
+// the standard, and when the standard goes the oldest left takes its place. What follows
+// from an event, which names nobody, is written down as Stripe's.
 func (c *Client) sync(ctx context.Context, account int64) error {
 	customer, err := c.customer(ctx, account)
 	if err != nil {
@@ -122,6 +123,9 @@ func (c *Client) sync(ctx context.Context, account int64) error {
 		there = append(there, m)
 	}
 	now := c.c.Now()
+	if _, known := migrations.ActorOf(ctx); !known {
+		ctx = migrations.WithActor(ctx, migrations.Actor{Kind: "system", Name: "Stripe", At: now})
+	}
 	return migrations.InAccount(ctx, c.c.DB, account, func(tx *sqlx.Tx) error { // by whom is written down
 		if err := lockMethods(ctx, tx, account); err != nil {
 			return err
