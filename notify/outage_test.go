@@ -66,3 +66,54 @@ func TestDispatcher_databaseAwayWhileRecording(t *testing.T) {
 		t.Errorf("observed (-want +got):\n%s", diff)
 	}
 }
+
+// The database is away for as long as a result is tried to be recorded, and back when the
+// rest of the batch is: what couldn't be recorded stays claimed, and is looked into as
+// unanswered when the lease is over. It isn't forgotten with the claim.
+func TestDispatcher_databaseAwayForAPartOfABatch(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	dsn, err := notify.DispatchDSN(w.dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const tries = 3
+	var mu sync.Mutex
+	left, over := 0, make(chan struct{})
+	db := dbtest.Faulty(t, dsn, func(s dbtest.Step) (before, after error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if s != dbtest.Begin || left == 0 {
+			return nil, nil
+		}
+		if left--; left == 0 {
+			close(over)
+		}
+		return errOutage, nil
+	})
+	first, second := w.enqueue(nil), w.enqueue(nil)
+	w.carrier.script = func(n int, m notify.Message) (notify.Submission, error) {
+		if m.ID == first.ID {
+			mu.Lock()
+			left = tries + 1
+			mu.Unlock()
+		} else {
+			<-over
+		}
+		return notify.Submission{IDs: idsFor(m, n)}, nil
+	}
+	const lease = time.Minute
+	d := w.dispatcher(func(c *notify.Config) { c.DB, c.ClaimLease = db, lease })
+	notify.SetRecordPauses(d, make([]time.Duration, tries)...)
+	if _, err := d.Tick(t.Context()); !errors.Is(err, errOutage) {
+		t.Fatalf("the work of the outage ended with %v", err)
+	}
+	w.wantStatus(second, notify.Sent, "")
+	w.wantStatus(first, notify.NotSent, "")
+	if n := w.count(`SELECT count(*) FROM claims WHERE message_ids = ARRAY[CAST($1 AS bigint)]`, first.ID); n != 1 {
+		t.Fatalf("%d claims of what isn't recorded", n)
+	}
+	w.clock.Add(lease + time.Second)
+	w.tick(w.dispatcher(nil))
+	w.wantStatus(first, notify.NotSent, notify.ReasonUnanswered)
+}

@@ -37,7 +37,10 @@ const observerTries = 8
 // It tries until it succeeds or the database has been away for long. The Observer is left
 // out in the end if it was the Observer that refused again and again: better it misses a
 // change than a text goes out twice.
-func (d *Dispatcher) record(ctx context.Context, b *batch, outs []outcome) ([]*batch, error) {
+//
+// What can't be recorded stays in its claim, which nobody renews once the rest of the batch
+// is through: then it is unanswered.
+func (d *Dispatcher) record(ctx context.Context, b *batch, outs []outcome) (next []*batch, err error) {
 	ctx = context.WithoutCancel(ctx) // a graceful stop finishes what is in hand
 	done := map[*claim]int{}
 	for i := range outs {
@@ -47,7 +50,13 @@ func (d *Dispatcher) record(ctx context.Context, b *batch, outs []outcome) ([]*b
 	}
 	var byBook []standing
 	defer func() { d.cfg.Flights.landed(b.carrier(), outs, byBook) }()
-	defer func() { // recorded or not: nothing more comes of them here
+	defer func() {
+		if err != nil {
+			for i := range outs {
+				outs[i].it.over = false
+			}
+			return
+		}
 		for c, n := range done {
 			c.open -= n
 		}
@@ -57,9 +66,8 @@ func (d *Dispatcher) record(ctx context.Context, b *batch, outs []outcome) ([]*b
 	for try := 0; ; try++ {
 		last := try == len(d.recordPauses)
 		observe := refused < min(observerTries, len(d.recordPauses))
-		var next []*batch
 		var first []standing
-		err := d.awaitReceipts(ctx, outs)
+		err = d.awaitReceipts(ctx, outs)
 		if err == nil {
 			err = migrations.InTx(ctx, d.cfg.DB, func(tx *sqlx.Tx) (err error) {
 				next, first, err = d.recordTx(ctx, tx, b, done, outs, dare, observe)

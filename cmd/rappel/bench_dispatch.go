@@ -18,7 +18,7 @@ type benchDispatchCmd struct {
 	Finished    int      `default:"5000000" help:"Finished messages that lie in the tables in the second round of the store; 0 leaves that round out."`
 	Accounts    int      `default:"10" help:"Accounts the messages are spread over."`
 	Many        int      `default:"1000" help:"Accounts of another round of the store, with 30 messages each; 0 leaves that round out."`
-	Runs        int      `default:"1" help:"Times each round of the store is run; the median is shown."`
+	Runs        int      `default:"3" help:"Times each round of the store is run; the median is shown."`
 	Parts       []string `default:"store,intake,smpp,latency" enum:"store,intake,smpp,latency" help:"What to measure: the store with a carrier that does nothing, messages taken one by one, the whole way over SMPP, a reminder's way past a campaign."`
 	Quick       bool     `help:"A short look of less than 20 seconds: few messages, no finished ones."`
 	JSON        bool     `name:"json" help:"Print one JSON object instead of a table."`
