@@ -29,6 +29,8 @@ type stage struct {
 	find     func(m notify.Message) ([]notify.Hit, error)
 	asked    chan struct{} // the carrier was given the message
 	answers  chan reply
+	gone     chan struct{} // the test is over
+	ticking  bool
 	ticked   chan error
 	desk     *notify.Desk
 }
@@ -47,15 +49,36 @@ func newStage(t *testing.T, w *world) *stage {
 		w.exec(`DELETE FROM ` + table)
 	}
 	w.seen = &observer{}
-	s := &stage{world: w, two: newCarrier("two", 10), asked: make(chan struct{}), answers: make(chan reply), ticked: make(chan error, 1)}
+	s := &stage{world: w, two: newCarrier("two", 10), asked: make(chan struct{}), answers: make(chan reply),
+		gone: make(chan struct{}), ticked: make(chan error, 1)}
 	w.carrier = newCarrier("one", 10)
 	w.carrier.script = func(int, notify.Message) (notify.Submission, error) {
-		s.asked <- struct{}{}
-		a := <-s.answers
+		a := s.wait()
 		return notify.Submission{IDs: a.ids}, a.err
 	}
 	s.desk = w.desk()
+	// A process whose carrier hasn't answered goes on: it would take what comes next.
+	t.Cleanup(func() {
+		close(s.gone)
+		if s.ticking {
+			<-s.ticked
+		}
+	})
 	return s
+}
+
+// wait is how the carrier, or the gate, waits for what it is to answer.
+func (s *stage) wait() reply {
+	select {
+	case s.asked <- struct{}{}:
+	case <-s.gone:
+	}
+	select {
+	case a := <-s.answers:
+		return a
+	case <-s.gone:
+		return reply{err: refused(notify.ErrUnknown)}
+	}
 }
 
 // process is a dispatcher of its own life.
@@ -125,6 +148,7 @@ func (s *stage) claimed() {
 		s.enqueued()
 	}
 	d := s.process()
+	s.ticking = true
 	go func() { _, err := d.Tick(context.Background()); s.ticked <- err }()
 	<-s.asked
 }
@@ -133,6 +157,7 @@ func (s *stage) claimed() {
 func (s *stage) answer(err error, ids ...string) {
 	s.t.Helper()
 	s.answers <- reply{ids, err}
+	s.ticking = false
 	if err := <-s.ticked; err != nil {
 		s.t.Fatal(err)
 	}
@@ -190,8 +215,7 @@ var transitions = []transition{
 	// claimed, and not submitted
 	{"claimed", "the gate says no", "NOT_SENT stale", func(s *stage) {
 		s.gate = func(notify.GateQuery, time.Time) (time.Time, bool, error) {
-			s.asked <- struct{}{}
-			<-s.answers
+			s.wait()
 			return time.Time{}, false, nil
 		}
 		s.enqueuedFor(func(m *notify.NewMessage) { m.FreshUntil = epoch })
@@ -199,16 +223,14 @@ var transitions = []transition{
 	}, func(s *stage) { s.answer(nil) }},
 	{"claimed", "the gate can't say", "queued", func(s *stage) {
 		s.gate = func(notify.GateQuery, time.Time) (time.Time, bool, error) {
-			s.asked <- struct{}{}
-			return time.Time{}, false, (<-s.answers).err
+			return time.Time{}, false, s.wait().err
 		}
 		s.enqueuedFor(func(m *notify.NewMessage) { m.FreshUntil = epoch })
 		s.claimed()
 	}, func(s *stage) { s.answer(errors.New("down")) }},
 	{"claimed", "interrupted", "queued", func(s *stage) {
 		s.gate = func(notify.GateQuery, time.Time) (time.Time, bool, error) {
-			s.asked <- struct{}{}
-			<-s.answers
+			s.wait()
 			s.clock.Add(time.Minute) // longer than the claim is lent
 			return s.clock.Now().Add(time.Hour), true, nil
 		}
