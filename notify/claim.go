@@ -3,11 +3,14 @@ package notify
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
 
 	"rappel/notify/segment"
 )
@@ -21,7 +24,6 @@ type item struct {
 	FreshUntil *time.Time `db:"fresh_until"`
 	OptedOut   bool
 	Invalid    bool // the number is on the list of invalid ones
-	over       bool // its result is recorded, or being recorded
 	Message
 }
 
@@ -31,8 +33,7 @@ func (it *item) ref() MessageRef { return MessageRef{it.AccountID, it.ID} }
 // in it may have reached the carrier.
 type claim struct {
 	account, id int64
-	items       []*item
-	open        int          // items not recorded yet
+	open        int          // messages not recorded yet
 	until       atomic.Int64 // end of the lease, Unix nanoseconds
 	lost        atomic.Bool  // another process has it
 }
@@ -72,8 +73,7 @@ func (b *batch) add(it *item, id int64, until time.Time) {
 		c.until.Store(until.UnixNano())
 		b.claims = append(b.claims, c)
 	}
-	it.claim, it.over = c, false
-	c.items = append(c.items, it)
+	it.claim = c
 	c.open++
 	b.items = append(b.items, it)
 }
@@ -247,54 +247,100 @@ func claimKeys(claims []*claim) (accounts, ids []int64) {
 	return accounts, ids
 }
 
-// shrinkTx takes what is over out of the claims, so many of each as done says, and removes
-// those that are empty then. A claim not among held is another's or gone, and nothing of it
-// was changed.
-func (d *Dispatcher) shrinkTx(ctx context.Context, tx *sqlx.Tx, done map[*claim]int) (held map[*claim]bool, err error) {
+// shrinkTx takes messages out of the claims, done of each, and removes those that are empty
+// then. A claim not among held is another's or gone, or an earlier try has done so already
+// whose commit wasn't answered; nothing of it was changed.
+func (d *Dispatcher) shrinkTx(ctx context.Context, tx *sqlx.Tx, done map[*claim][]*item) (held map[*claim]bool, err error) {
 	held = make(map[*claim]bool, len(done))
-	byID := make(map[int64]*claim, len(done))
-	var whole, part []*claim
-	var ids, attempts []string
-	for c, n := range done {
-		byID[c.id] = c
-		if n == c.open {
-			whole = append(whole, c)
-			continue
+	var ended, part []*claim
+	for c, items := range done {
+		if len(items) == c.open {
+			ended = append(ended, c)
+		} else {
+			part = append(part, c)
 		}
-		var i, a strings.Builder
-		for _, it := range c.items {
-			if !it.over {
-				fmt.Fprintf(&i, ",%d", it.ID)
-				fmt.Fprintf(&a, ",%d", it.Attempts)
-			}
-		}
-		part = append(part, c)
-		ids, attempts = append(ids, "{"+i.String()[1:]+"}"), append(attempts, "{"+a.String()[1:]+"}")
 	}
-	var mine []int64
-	if len(whole) > 0 {
-		accounts, keys := claimKeys(whole)
+	shorter, empty, err := d.partTx(ctx, tx, part, done)
+	if err != nil {
+		return nil, err
+	}
+	if ended = append(ended, empty...); len(ended) > 0 {
+		accounts, ids := claimKeys(ended)
+		var mine []int64
 		if err := d.statements.selectTx(ctx, tx, &mine, `
 			DELETE FROM claims c USING unnest(CAST($1 AS bigint[]), CAST($2 AS bigint[])) AS u (account_id, id)
 			WHERE c.account_id = u.account_id AND c.id = u.id AND c.owner = $3 RETURNING c.id`,
-			integers(accounts), integers(keys), d.cfg.Owner); err != nil {
-			return nil, fmt.Errorf("end %d claims: %w", len(whole), err)
+			integers(accounts), integers(ids), d.cfg.Owner); err != nil {
+			return nil, fmt.Errorf("end %d claims: %w", len(ended), err)
+		}
+		for _, c := range ended {
+			held[c] = slices.Contains(mine, c.id)
 		}
 	}
-	if len(part) > 0 {
-		accounts, keys := claimKeys(part)
-		var shorter []int64
-		if err := d.statements.selectTx(ctx, tx, &shorter, `
-			UPDATE claims c SET message_ids = CAST(u.ids AS bigint[]), attempts = CAST(u.attempts AS smallint[])
-			FROM unnest(CAST($1 AS bigint[]), CAST($2 AS bigint[]), CAST($4 AS text[]), CAST($5 AS text[])) AS u (account_id, id, ids, attempts)
-			WHERE c.account_id = u.account_id AND c.id = u.id AND c.owner = $3 RETURNING c.id`,
-			integers(accounts), integers(keys), d.cfg.Owner, texts(ids), texts(attempts)); err != nil {
-			return nil, fmt.Errorf("shorten %d claims: %w", len(part), err)
-		}
-		mine = append(mine, shorter...)
+	for _, c := range shorter {
+		held[c] = true
 	}
-	for _, id := range mine {
-		held[byID[id]] = true
-	}
+	maps.DeleteFunc(held, func(_ *claim, mine bool) bool { return !mine })
 	return held, nil
+}
+
+// partTx takes done out of claims that have more, and returns them, apart from those that
+// turn out empty by it. What a claim has is asked of the database: after a commit that
+// wasn't answered it may be less than is known here.
+func (d *Dispatcher) partTx(ctx context.Context, tx *sqlx.Tx, claims []*claim, done map[*claim][]*item) (shorter, empty []*claim, err error) {
+	if len(claims) == 0 {
+		return nil, nil, nil
+	}
+	byID := make(map[int64]*claim, len(claims))
+	for _, c := range claims {
+		byID[c.id] = c
+	}
+	accounts, keys := claimKeys(claims)
+	var rows []struct {
+		ID       int64
+		Messages pq.Int64Array `db:"message_ids"`
+		Attempts pq.Int64Array
+	}
+	if err := d.statements.selectTx(ctx, tx, &rows, `
+		SELECT c.id, c.message_ids, c.attempts FROM claims c
+		JOIN unnest(CAST($1 AS bigint[]), CAST($2 AS bigint[])) AS u (account_id, id) ON c.account_id = u.account_id AND c.id = u.id
+		WHERE c.owner = $3 ORDER BY c.account_id, c.id FOR UPDATE OF c`,
+		integers(accounts), integers(keys), d.cfg.Owner); err != nil {
+		return nil, nil, fmt.Errorf("look into %d claims: %w", len(claims), err)
+	}
+	var ids, attempts []string
+	for _, r := range rows {
+		c := byID[r.ID]
+		gone := make(map[int64]bool, len(done[c]))
+		for _, it := range done[c] {
+			gone[it.ID] = true
+		}
+		n := len(r.Messages)
+		var restIDs, restAttempts []int64
+		for i, id := range r.Messages {
+			if !gone[id] {
+				restIDs, restAttempts = append(restIDs, id), append(restAttempts, r.Attempts[i])
+			}
+		}
+		switch {
+		case n-len(restIDs) < len(gone): // done already
+		case len(restIDs) == 0:
+			empty = append(empty, c)
+		default:
+			shorter = append(shorter, c)
+			ids, attempts = append(ids, integers(restIDs)), append(attempts, integers(restAttempts))
+		}
+	}
+	if len(shorter) == 0 {
+		return nil, empty, nil
+	}
+	accounts, keys = claimKeys(shorter)
+	if err := d.statements.execTx(ctx, tx, `
+		UPDATE claims c SET message_ids = CAST(u.ids AS bigint[]), attempts = CAST(u.attempts AS smallint[])
+		FROM unnest(CAST($1 AS bigint[]), CAST($2 AS bigint[]), CAST($3 AS text[]), CAST($4 AS text[])) AS u (account_id, id, ids, attempts)
+		WHERE c.account_id = u.account_id AND c.id = u.id`,
+		integers(accounts), integers(keys), texts(ids), texts(attempts)); err != nil {
+		return nil, nil, fmt.Errorf("shorten %d claims: %w", len(shorter), err)
+	}
+	return shorter, empty, nil
 }

@@ -42,23 +42,19 @@ const observerTries = 8
 // is through: then it is unanswered.
 func (d *Dispatcher) record(ctx context.Context, b *batch, outs []outcome) (next []*batch, err error) {
 	ctx = context.WithoutCancel(ctx) // a graceful stop finishes what is in hand
-	done := map[*claim]int{}
+	done := map[*claim][]*item{}
 	for i := range outs {
 		it := outs[i].it
-		it.over = true
-		done[it.claim]++
+		done[it.claim] = append(done[it.claim], it)
 	}
 	var byBook []standing
 	defer func() { d.cfg.Flights.landed(b.carrier(), outs, byBook) }()
 	defer func() {
 		if err != nil {
-			for i := range outs {
-				outs[i].it.over = false
-			}
 			return
 		}
-		for c, n := range done {
-			c.open -= n
+		for c, items := range done {
+			c.open -= len(items)
 		}
 	}()
 	refused := 0 // by the Observer
@@ -98,7 +94,7 @@ func (d *Dispatcher) record(ctx context.Context, b *batch, outs []outcome) (next
 
 // recordTx is one try of record. first are the messages accepted by the book, see
 // outcome.first.
-func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, b *batch, done map[*claim]int, outs []outcome, dare, observe bool) (next []*batch, first []standing, err error) {
+func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, b *batch, done map[*claim][]*item, outs []outcome, dare, observe bool) (next []*batch, first []standing, err error) {
 	held, err := d.shrinkTx(ctx, tx, done)
 	if err != nil {
 		return nil, nil, err

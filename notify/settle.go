@@ -97,11 +97,13 @@ func (d *Dispatcher) takeOver(ctx context.Context, account int64) (worked int, e
 	return worked, nil
 }
 
+// holdClaim makes those of a claim's messages unanswered of which nothing final is known.
 const holdClaim = `
 WITH held AS (
     INSERT INTO unanswered AS u (account_id, message_id, carrier, recipient, sender, attempts, since, decide_at)
     SELECT $1, m.id, $3, m.recipient, m.sender, 1, $4, $6 FROM messages m
     WHERE m.account_id = $1 AND m.id = ANY(CAST($2 AS bigint[]))
+        AND NOT EXISTS (SELECT 1 FROM sent s WHERE s.account_id = $1 AND s.message_id = m.id AND s.status <> 0)
     ON CONFLICT (account_id, message_id) DO NOTHING
     RETURNING u.message_id),
 marked AS (

@@ -137,8 +137,9 @@ func (d *Dispatcher) decideTx(ctx context.Context, tx *sqlx.Tx, m doubt, got ask
 		return d.book.resolveTx(ctx, tx, m, found.IDs, now, d.cfg.ReceiptWait)
 	}
 	// Asked again under the lock that withdrawals take: the carrier's answer took its time.
-	if m.Withdrawing, err = d.withdrawingTx(ctx, tx, m.AccountID, m.ID); err != nil {
-		return err
+	var over bool
+	if over, m.Withdrawing, err = d.standsTx(ctx, tx, m.AccountID, m.ID); over || err != nil {
+		return err // over: another attempt's result is known, and this one's matters no more
 	}
 	if !certainlyNot {
 		fragment, err := d.book.fragmentTx(ctx, tx, m)
@@ -205,15 +206,21 @@ func (d *Dispatcher) decideTx(ctx context.Context, tx *sqlx.Tx, m doubt, got ask
 	return d.book.observeTx(ctx, tx, []StatusChange{m.change(NotSent, st)})
 }
 
-// withdrawingTx reports whether a message was withdrawn while nobody knew whether the
-// carrier has it, and keeps others from doing so until tx ends.
-func (d *Dispatcher) withdrawingTx(ctx context.Context, tx *sqlx.Tx, account, id int64) (bool, error) {
-	var reasons []Reason
-	if err := tx.SelectContext(ctx, &reasons, `SELECT reason FROM sent WHERE account_id = $1 AND message_id = $2 AND status = 0 FOR UPDATE`,
-		account, id); err != nil {
-		return false, fmt.Errorf("look for a withdrawal: %w", err)
+// standsTx reports whether a message has a result, and whether it was withdrawn while nobody
+// knew whether the carrier has it, and keeps others from changing that until tx ends.
+func (d *Dispatcher) standsTx(ctx context.Context, tx *sqlx.Tx, account, id int64) (over, withdrawing bool, err error) {
+	var rows []struct {
+		Status Status
+		Reason Reason
 	}
-	return len(reasons) == 1 && reasons[0] == ReasonWithdrawing, nil
+	if err := tx.SelectContext(ctx, &rows, `SELECT status, reason FROM sent WHERE account_id = $1 AND message_id = $2 FOR UPDATE`,
+		account, id); err != nil {
+		return false, false, fmt.Errorf("look for a withdrawal: %w", err)
+	}
+	if len(rows) == 0 {
+		return false, false, nil
+	}
+	return rows[0].Status != NotSent, rows[0].Reason == ReasonWithdrawing, nil
 }
 
 func (m doubt) change(from Status, st standing) StatusChange {
