@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
-	"github.com/lib/pq"
 
 	"rappel/migrations"
 	"rappel/migrations/due"
@@ -289,8 +288,9 @@ func (d *Dispatcher) awaitReceipts(ctx context.Context, outs []outcome) error {
 const awaitedFor = time.Minute
 
 // lateTx reduces the results of claims that were taken from us, because we were too slow,
-// to what they still are good for: knowledge. An acceptance is one in any case; a final
-// failure only while nothing else was decided. Messages to retry are the other's affair.
+// to what they still are good for: knowledge. An acceptance is one in any case; that a
+// message wasn't taken only while the doubt about this attempt stands, for then nothing was
+// decided.
 func (d *Dispatcher) lateTx(ctx context.Context, tx *sqlx.Tx, b *batch, held map[*claim]bool, outs []outcome) ([]outcome, error) {
 	var good []outcome
 	late := map[int64][]outcome{}
@@ -303,29 +303,29 @@ func (d *Dispatcher) lateTx(ctx context.Context, tx *sqlx.Tx, b *batch, held map
 	}
 	for _, account := range slices.Sorted(maps.Keys(late)) {
 		d.cfg.Log.WarnContext(ctx, "claim was taken over while it was worked on", "account_id", account, "carrier", b.carrier(), "results", len(late[account]))
-		ids := []int64{}
+		accepted, refused := []int64{}, []int64{}
 		for _, o := range late[account] {
-			if o.verdict == vAccepted || o.verdict == vFinal {
-				ids = append(ids, o.it.ID)
+			switch o.verdict {
+			case vAccepted:
+				accepted = append(accepted, o.it.ID)
+			case vUnanswered: // nothing is known
+			default:
+				refused = append(refused, o.it.ID)
 			}
 		}
-		var awaited []int64
-		if err := tx.SelectContext(ctx, &awaited, `DELETE FROM unanswered WHERE account_id = $1 AND message_id = ANY(CAST($2 AS bigint[])) RETURNING message_id`,
-			account, integers(ids)); err != nil {
+		var doubted []int64
+		if err := tx.SelectContext(ctx, &doubted, `DELETE FROM unanswered WHERE account_id = $1
+			AND (message_id = ANY(CAST($2 AS bigint[])) OR message_id = ANY(CAST($3 AS bigint[])) AND carrier = $4 AND since = $5) RETURNING message_id`,
+			account, integers(accepted), integers(refused), b.carrier(), b.at); err != nil {
 			return nil, fmt.Errorf("late results: %w", err)
 		}
-		accepted := []int64{}
 		for _, o := range late[account] {
-			switch {
-			case o.verdict == vAccepted:
-				accepted = append(accepted, o.it.ID)
-				good = append(good, o)
-			case o.verdict == vFinal && slices.Contains(awaited, o.it.ID):
+			if o.verdict == vAccepted || o.verdict != vUnanswered && slices.Contains(doubted, o.it.ID) {
 				good = append(good, o)
 			}
 		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM queue WHERE account_id = $1 AND message_id = ANY(CAST($2 AS bigint[]))`,
-			account, pq.Array(accepted)); err != nil {
+			account, integers(accepted)); err != nil {
 			return nil, fmt.Errorf("late results: %w", err)
 		}
 	}

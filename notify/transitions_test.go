@@ -367,7 +367,8 @@ var transitions = []transition{
 	}, func(s *stage) { s.later(2 * time.Minute) }},
 	{"unanswered", "its owner was only slow, and the carrier took it", "SENT", (*stage).takenOver, func(s *stage) { s.answer(nil, "id") }},
 	{"unanswered", "its owner was only slow, and the carrier refused it", "REJECTED refused", (*stage).takenOver, func(s *stage) { s.answer(refused(notify.ErrRejected)) }},
-	{"unanswered", "its owner was only slow, and knows nothing for certain", "unanswered", (*stage).takenOver, func(s *stage) { s.answer(refused(notify.ErrTemporary)) }},
+	{"unanswered", "its owner was only slow, and the carrier couldn't take it", "queued", (*stage).takenOver, func(s *stage) { s.answer(refused(notify.ErrTemporary)) }},
+	{"unanswered", "its owner was only slow, and knows nothing for certain", "unanswered", (*stage).takenOver, func(s *stage) { s.answer(refused(notify.ErrUnknown)) }},
 	{"queued", "resent, and the slow owner's answer says that it was taken", "SENT", func(s *stage) {
 		s.takenOver()
 		s.rest()

@@ -394,15 +394,18 @@ func TestUnanswered_ownerWasOnlySlow(t *testing.T) {
 		switch {
 		case errors.Is(err, notify.ErrRejected):
 			want, reason = notify.Rejected, notify.ReasonRefused
-		case err != nil:
-			want, reason = notify.NotSent, notify.ReasonUnanswered
+		case err != nil: // and it is tried again, which isn't the one resend of a doubt
+			want, reason = notify.NotSent, notify.ReasonTemporary
 		}
 		w.wantStatus(ref, want, reason)
 		w.clock.Add(3 * time.Minute)
 		w.tick(other)
 		sends := 1
-		if err != nil && reason == notify.ReasonUnanswered {
+		if reason == notify.ReasonTemporary {
 			sends = 2
+			if got := whats(w.get(ref)); got != "queued unanswered retry accepted" {
+				t.Errorf("history %q", got)
+			}
 		}
 		if n := w.carrier.times(ref); n != sends {
 			t.Errorf("%v: submitted %d times, want %d", err, n, sends)
