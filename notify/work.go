@@ -162,7 +162,7 @@ func (d *Dispatcher) passOn(ctx context.Context, b *batch) error {
 	if b.k.bulk {
 		n = min(n, b.lane.bulkSize())
 	}
-	if err := b.lane.acquire(ctx, b.k, n); err != nil {
+	if err := d.await(ctx, b, n); err != nil {
 		return d.work(ctx, b, 0) // stopping: attempt puts everything back unsent
 	}
 	// More messages than the window: Send as many at once as it allows.
@@ -170,6 +170,30 @@ func (d *Dispatcher) passOn(ctx context.Context, b *batch) error {
 		return d.workInPieces(ctx, b, n)
 	}
 	return d.work(ctx, b, n)
+}
+
+// await takes n tokens of b's lane. The leases of b's claims run while it waits, so it renews
+// them, and once more at the end: what is submitted then has most of a lease before it.
+func (d *Dispatcher) await(ctx context.Context, b *batch, n int64) error {
+	over := make(chan struct{})
+	var beats sync.WaitGroup
+	beats.Go(func() {
+		beat := time.NewTicker(max(d.cfg.ClaimLease/3, time.Millisecond))
+		defer beat.Stop()
+		for {
+			select {
+			case <-over:
+				return
+			case <-beat.C:
+				d.heartbeat(ctx, b)
+			}
+		}
+	})
+	err := b.lane.acquire(ctx, b.k, n)
+	close(over)
+	beats.Wait() // work reads the claims and changes them
+	d.heartbeat(ctx, b)
+	return err
 }
 
 // workInPieces works on a batch larger than the window: n at a time, the others put back
