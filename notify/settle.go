@@ -78,7 +78,8 @@ func (d *Dispatcher) takeOver(ctx context.Context, account int64) (worked int, e
 			wait := d.cfg.UnansweredWait
 			if l := d.laneNamed(c.Carrier); l != nil {
 				if _, asks := l.carrier.(Finder); asks {
-					wait = 0 // the lease was long enough for what was on its way
+					// Its owner may live, and have begun to submit right before the lease was over.
+					wait = min(wait, d.cfg.SendTimeout)
 				}
 			}
 			held, err := d.holdClaimTx(ctx, tx, account, c.Carrier, c.IDs, c.Claimed, now, now.Add(wait))

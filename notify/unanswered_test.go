@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -410,6 +411,49 @@ func TestUnanswered_ownerWasOnlySlow(t *testing.T) {
 		if n := w.carrier.times(ref); n != sends {
 			t.Errorf("%v: submitted %d times, want %d", err, n, sends)
 		}
+	}
+}
+
+// A claim is taken over while its owner's submission is still on its way to a carrier that
+// can be asked: asked at once, it would say that it hasn't got it, and get it twice.
+func TestUnanswered_takenOverOnItsWay(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	const lease, patience = 30 * time.Second, 20 * time.Second
+	var mu sync.Mutex
+	var arrived []notify.Hit
+	process := func() *notify.Dispatcher {
+		return w.dispatcher(func(c *notify.Config) {
+			c.ClaimLease, c.SendTimeout = lease, patience
+			c.Carriers = []notify.Carrier{finder{w.carrier, func(notify.Message) ([]notify.Hit, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				return arrived, nil
+			}}}
+		})
+	}
+	other := process()
+	var ref notify.MessageRef
+	w.carrier.script = func(n int, m notify.Message) (notify.Submission, error) {
+		if n == 0 {
+			w.clock.Add(lease)
+			w.tick(other)
+			w.clock.Add(patience - time.Microsecond)
+			w.tick(other)
+			w.wantStatus(ref, notify.NotSent, notify.ReasonUnanswered)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		arrived = append(arrived, notify.Hit{Submission: notify.Submission{IDs: idsFor(m, n)}})
+		return notify.Submission{}, refused(notify.ErrUnknown)
+	}
+	ref = w.enqueue(nil)
+	w.tick(process())
+	w.clock.Add(time.Microsecond)
+	w.tick(other)
+	w.wantStatus(ref, notify.Sent, "")
+	if n := w.carrier.times(ref); n != 1 {
+		t.Errorf("submitted %d times", n)
 	}
 }
 
