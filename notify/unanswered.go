@@ -126,12 +126,15 @@ func (d *Dispatcher) decideTx(ctx context.Context, tx *sqlx.Tx, m doubt, got ask
 			return err // its time comes round again
 		}
 	}
-	res, err := tx.ExecContext(ctx, `DELETE FROM unanswered WHERE account_id = $1 AND message_id = $2`, m.AccountID, m.ID)
+	// Only the doubt that was looked into: another process may have decided it meanwhile and
+	// sent the message again, and of that attempt nothing is known here.
+	res, err := tx.ExecContext(ctx, `DELETE FROM unanswered WHERE account_id = $1 AND message_id = $2 AND carrier = $3 AND since = $4`,
+		m.AccountID, m.ID, m.Carrier, m.Since)
 	if err != nil {
 		return err
 	}
 	if n, err := res.RowsAffected(); err != nil || n == 0 {
-		return err // evidence came meanwhile
+		return err // evidence came meanwhile, or it was decided
 	}
 	if found != nil {
 		return d.book.resolveTx(ctx, tx, m, found.IDs, now, d.cfg.ReceiptWait)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -454,6 +455,59 @@ func TestUnanswered_takenOverOnItsWay(t *testing.T) {
 	w.wantStatus(ref, notify.Sent, "")
 	if n := w.carrier.times(ref); n != 1 {
 		t.Errorf("submitted %d times", n)
+	}
+}
+
+// Two processes look for one message, the second because the first took long. What the
+// second heard is of the attempt before, so it decides nothing about the one that followed.
+func TestUnanswered_staleAnswer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.carrier.script = func(n int, m notify.Message) (notify.Submission, error) {
+		return notify.Submission{}, refused(notify.ErrUnknown) // the second arrives
+	}
+	const lease = 30 * time.Second
+	var finds atomic.Int32
+	var process func() *notify.Dispatcher
+	var wg sync.WaitGroup
+	asked, answer := make(chan struct{}), make(chan struct{})
+	process = func() *notify.Dispatcher {
+		return w.dispatcher(func(c *notify.Config) {
+			c.ClaimLease = lease
+			c.Carriers = []notify.Carrier{finder{w.carrier, func(m notify.Message) ([]notify.Hit, error) {
+				switch finds.Add(1) {
+				case 1:
+					w.clock.Add(lease)
+					wg.Go(func() {
+						if _, err := process().Tick(context.Background()); err != nil {
+							t.Error(err)
+						}
+					})
+					<-asked
+					return nil, nil
+				case 2:
+					close(asked)
+					<-answer
+					return nil, nil
+				}
+				return []notify.Hit{{Submission: notify.Submission{IDs: idsFor(m, 1)}}}, nil
+			}}}
+		})
+	}
+	ref := w.enqueue(nil)
+	w.tick(process())
+	w.clock.Add(2 * time.Minute)
+	w.tick(process())
+	close(answer)
+	wg.Wait()
+	if got := whats(w.get(ref)); got != "queued unanswered not_found unanswered" {
+		t.Errorf("history %q", got)
+	}
+	w.clock.Add(2 * time.Minute)
+	w.tick(process())
+	w.wantStatus(ref, notify.Sent, "")
+	if n := w.carrier.times(ref); n != 2 {
+		t.Errorf("submitted %d times, want 2", n)
 	}
 }
 
