@@ -25,15 +25,13 @@ type trail struct{ carrier, recipient, sender string }
 // needs as many as it has segments where each has an id of its own, see needs; the next
 // message gets what is left over. A receipt that names a message by its Reference is for
 // that one alone.
+//
+// The messages are read before the receipts: where another process gives the first its
+// receipt in between, that one is known by then, and isn't given to the next as well.
 func (b *book) evidenceTx(ctx context.Context, tx *sqlx.Tx, t trail, now time.Time, receiptWait time.Duration) (wait bool, err error) {
 	if wait, err = submittingTx(ctx, tx, t); wait || err != nil {
 		return wait, err
 	}
-	receipts, err := b.looseTx(ctx, tx, t)
-	if err != nil || len(receipts) == 0 {
-		return false, err
-	}
-	receipts, named := split(receipts)
 	var open []struct {
 		MessageRef
 		Since    time.Time `db:"since"`
@@ -45,6 +43,11 @@ func (b *book) evidenceTx(ctx context.Context, tx *sqlx.Tx, t trail, now time.Ti
 		t.carrier, t.recipient, t.sender); err != nil {
 		return false, fmt.Errorf("look for unanswered messages: %w", err)
 	}
+	receipts, err := b.looseTx(ctx, tx, t)
+	if err != nil || len(receipts) == 0 {
+		return false, err
+	}
+	receipts, named := split(receipts)
 	for _, o := range open {
 		receipts = since(receipts, o.Since)
 		n := b.needs(t.carrier, o.Segments)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/lib/pq"
 
+	"rappel/migrations/dbtest"
 	"rappel/notify"
 )
 
@@ -508,6 +509,70 @@ func TestUnanswered_staleAnswer(t *testing.T) {
 	w.wantStatus(ref, notify.Sent, "")
 	if n := w.carrier.times(ref); n != 2 {
 		t.Errorf("submitted %d times, want 2", n)
+	}
+}
+
+// One receipt for two texts in doubt, which one process gives to the first while another
+// decides both, before whichever of its statements: it stands for one of them only.
+func TestUnanswered_oneReceiptTwoProcesses(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	dsn, err := notify.DispatchDSN(w.dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for nth, over := 1, false; !over; nth++ {
+		s := newStage(t, w)
+		report := func() error {
+			return s.desk.Receipt(context.Background(), notify.Receipt{Carrier: "one", CarrierID: "R", Status: notify.Delivered,
+				At: w.clock.Now(), Recipient: patient, Sender: "Praxis"})
+		}
+		w.carrier.script = func(n int, m notify.Message) (notify.Submission, error) {
+			if n > 1 {
+				return notify.Submission{IDs: idsFor(m, n)}, nil
+			}
+			if n == 1 { // kept, as nobody can say yet for what
+				if err := report(); err != nil {
+					t.Error(err)
+				}
+			}
+			return notify.Submission{}, refused(notify.ErrUnknown)
+		}
+		first, second := w.enqueue(nil), w.enqueue(nil)
+		w.tick(w.dispatcher(nil))
+		w.wantStatus(first, notify.NotSent, notify.ReasonUnanswered)
+		w.wantStatus(second, notify.NotSent, notify.ReasonUnanswered)
+		w.clock.Add(2 * time.Minute)
+		var steps atomic.Int32
+		reported := make(chan error, 1)
+		db := dbtest.Faulty(t, dsn, func(step dbtest.Step) (before, after error) {
+			if step != dbtest.Statement || steps.Add(1) != int32(nth) {
+				return nil, nil
+			}
+			over = w.count(`SELECT count(*) FROM unanswered WHERE message_id = $1`, first.ID) == 0 // decided by now
+			done := make(chan struct{})
+			go func() { reported <- report(); close(done) }()
+			select {
+			case <-done:
+			case <-time.After(100 * time.Millisecond): // it waits for a row of this transaction
+			}
+			return nil, nil
+		})
+		// The two may meet in a deadlock, which ends one of them; what it leaves is decided later.
+		_, _ = w.dispatcher(func(c *notify.Config) { c.DB = db }).Tick(context.Background())
+		if steps.Load() < int32(nth) {
+			t.Fatalf("%d statements, and the first isn't decided", steps.Load())
+		}
+		if err := <-reported; err != nil {
+			t.Error(err)
+		}
+		w.clock.Add(2 * time.Minute)
+		w.tick(w.dispatcher(nil))
+		w.wantStatus(first, notify.Delivered, "")
+		w.wantStatus(second, notify.Sent, "")
+		if a, b := w.carrier.times(first), w.carrier.times(second); a != 1 || b != 2 {
+			t.Errorf("statement %d: submitted %d and %d times, want 1 and 2", nth, a, b)
+		}
 	}
 }
 
