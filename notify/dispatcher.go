@@ -147,7 +147,7 @@ func (d *Dispatcher) dispatch(ctx context.Context, k *traffic, stay bool) (worke
 			} else if len(accounts) > 0 {
 				busy++
 				go func() {
-					n, err := d.group(ctx, k, accounts, func() {
+					n, err := d.group(ctx, k, !stay, accounts, func() {
 						select {
 						case returned <- struct{}{}:
 						default: // known already

@@ -42,8 +42,9 @@ func (d *Dispatcher) lease(ctx context.Context, k *traffic) ([]int64, error) {
 }
 
 // group claims up to a quantum of batches of accounts, gives the accounts back, says so, and
-// waits for what becomes of the messages.
-func (d *Dispatcher) group(ctx context.Context, k *traffic, accounts []int64, returned func()) (worked int, err error) {
+// waits for what becomes of the messages. If wait is set, it also waits for carriers that are
+// busy, instead of leaving what is for them for later.
+func (d *Dispatcher) group(ctx context.Context, k *traffic, wait bool, accounts []int64, returned func()) (worked int, err error) {
 	var works sync.WaitGroup
 	var mu sync.Mutex
 	note := func(e error) {
@@ -65,15 +66,18 @@ func (d *Dispatcher) group(ctx context.Context, k *traffic, accounts []int64, re
 	for _, dest := range d.destinations {
 		left := slices.Clone(accounts)
 		for range quantum {
-			n, rest, wake, e := d.claimAndWork(ctx, k, dest, left, &works, note)
+			n, rest, wake, e := d.claimAndWork(ctx, k, wait, dest, left, &works, note)
 			worked += n
 			if e != nil {
 				note(e)
 			}
-			if !wake.IsZero() && (blocked.IsZero() || wake.Before(blocked)) {
-				blocked = wake
-			}
 			left = rest
+			if !wake.IsZero() {
+				left = nil // what they have for these carriers waits until then
+				if blocked.IsZero() || wake.Before(blocked) {
+					blocked = wake
+				}
+			}
 			if e != nil || !wake.IsZero() || len(left) == 0 || ctx.Err() != nil {
 				break
 			}
@@ -109,7 +113,7 @@ func (d *Dispatcher) giveBack(ctx context.Context, k *traffic, accounts []int64,
 		case h.Oldest == nil:
 		case h.Oldest.After(now):
 			next[i].At = *h.Oldest
-		case blocked.IsZero() || more[a] && blocked.Before(now):
+		case blocked.IsZero() || more[a] || blocked.Before(now):
 			next[i].At = now
 		default: // what is due waits for a carrier, something else may come before that
 			next[i].At = blocked
@@ -127,7 +131,7 @@ func (d *Dispatcher) giveBack(ctx context.Context, k *traffic, accounts []int64,
 // claimAndWork claims one batch for dest and has it worked on. rest are the accounts that
 // may have more; wake, if not zero, is when to come again since no carrier takes anything
 // now.
-func (d *Dispatcher) claimAndWork(ctx context.Context, k *traffic, dest *destination, accounts []int64, works *sync.WaitGroup, note func(error)) (n int, rest []int64, wake time.Time, err error) {
+func (d *Dispatcher) claimAndWork(ctx context.Context, k *traffic, wait bool, dest *destination, accounts []int64, works *sync.WaitGroup, note func(error)) (n int, rest []int64, wake time.Time, err error) {
 	now := d.cfg.Now()
 	l, wake := open(dest.lanes, now)
 	if l == nil {
@@ -137,8 +141,23 @@ func (d *Dispatcher) claimAndWork(ctx context.Context, k *traffic, dest *destina
 		}
 		return n, nil, wake, err
 	}
+	probed, ok := l.probe(ctx, wait)
+	if !ok {
+		return 0, nil, now.Add(d.cfg.Poll), nil // until it is known what becomes of the one
+	}
+	held := int64(0)
+	defer func() {
+		if held == 0 {
+			probed()
+		}
+	}()
 	asked := l.batch(k)
-	if err := l.acquire(ctx, k, asked); err != nil {
+	if wait || len(d.destinations) == 1 {
+		err = l.acquire(ctx, k, asked)
+	} else if ok, err = l.acquireSoon(ctx, k, asked); !ok && err == nil {
+		return 0, nil, now.Add(d.cfg.Poll), nil
+	}
+	if err != nil {
 		return 0, accounts, time.Time{}, nil // stopping
 	}
 	if l.paused(d.cfg.Now()) { // while we waited
@@ -156,7 +175,7 @@ func (d *Dispatcher) claimAndWork(ctx context.Context, k *traffic, dest *destina
 		l.release(k, asked) // tokens of the bucket stay spent: it may have claimed after all
 		return 0, accounts, time.Time{}, err
 	}
-	held := int64(len(b.items))
+	held = int64(len(b.items))
 	l.release(k, asked-held)
 	if err := d.settleRation(ctx, l, ration, b.items); err != nil {
 		d.cfg.Log.WarnContext(ctx, "tokens could not be settled", "carrier", b.carrier(), "error", err)
@@ -168,6 +187,7 @@ func (d *Dispatcher) claimAndWork(ctx context.Context, k *traffic, dest *destina
 	}
 	if held > 0 {
 		works.Go(func() {
+			defer probed()
 			defer d.guard(ctx, note)
 			if err := d.work(ctx, b, held); err != nil {
 				note(err)

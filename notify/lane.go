@@ -37,6 +37,7 @@ type lane struct {
 	size    int64               // of window
 	most    int64               // messages of one claim
 	pacer   *pacer              // of marketing
+	probing *semaphore.Weighted // held by the single message of a broken lane
 
 	mu        sync.Mutex
 	until     time.Time // paused until
@@ -47,6 +48,7 @@ type lane struct {
 	failures  int       // in a row
 	broken    int       // times the breaker opened in a row; above 0 a single message is tried
 	waits     time.Time // a notification waits for tokens of the bucket until then
+	stuck     bool      // somebody waited in vain for the window, and nothing was released since
 }
 
 func newLane(c Carrier, index, most int, r Route) *lane {
@@ -56,6 +58,7 @@ func newLane(c Carrier, index, most int, r Route) *lane {
 	}
 	l.window, l.bulk = semaphore.NewWeighted(l.size), semaphore.NewWeighted(l.bulkSize())
 	l.pacer = newPacer(int(l.bulkSize()))
+	l.probing = semaphore.NewWeighted(1)
 	return l
 }
 
@@ -99,7 +102,69 @@ func (l *lane) acquire(ctx context.Context, k *traffic, n int64) error {
 	return nil
 }
 
+// lanePatience is how long those wait for a full window who have other carriers to serve. It
+// is real time: nothing is decided by it, what they leave comes again.
+const lanePatience = 100 * time.Millisecond
+
+// acquireSoon is acquire for those who have other carriers to serve: false without an error
+// means that the window is full, and that it isn't worth waiting for.
+func (l *lane) acquireSoon(ctx context.Context, k *traffic, n int64) (bool, error) {
+	if l.acquireFree(k, n) {
+		return true, nil
+	}
+	l.mu.Lock()
+	stuck := l.stuck
+	l.mu.Unlock()
+	if stuck {
+		return false, nil
+	}
+	wait, cancel := context.WithTimeout(ctx, lanePatience)
+	defer cancel()
+	err := l.acquire(wait, k, n)
+	if err == nil || ctx.Err() != nil {
+		return err == nil, err
+	}
+	l.mu.Lock()
+	l.stuck = true
+	l.mu.Unlock()
+	return false, nil
+}
+
+// acquireFree is acquire without waiting.
+func (l *lane) acquireFree(k *traffic, n int64) bool {
+	if k.bulk && !l.bulk.TryAcquire(n) {
+		return false
+	}
+	if !l.window.TryAcquire(n) {
+		if k.bulk {
+			l.bulk.Release(n)
+		}
+		return false
+	}
+	return true
+}
+
+// probe reports whether a batch may be claimed: while the breaker tries, one at a time, for
+// which the next waits if wait is set. over is to be called when it is through.
+func (l *lane) probe(ctx context.Context, wait bool) (over func(), ok bool) {
+	l.mu.Lock()
+	broken := l.broken > 0
+	l.mu.Unlock()
+	switch {
+	case !broken:
+		return func() {}, true
+	case wait && l.probing.Acquire(ctx, 1) == nil, !wait && l.probing.TryAcquire(1):
+		return func() { l.probing.Release(1) }, true
+	}
+	return nil, false
+}
+
 func (l *lane) release(k *traffic, n int64) {
+	if n > 0 {
+		l.mu.Lock()
+		l.stuck = false
+		l.mu.Unlock()
+	}
 	l.window.Release(n)
 	if k.bulk {
 		l.bulk.Release(n)

@@ -87,3 +87,43 @@ func TestDispatcher_tellsThatACarrierRunsAgain(t *testing.T) {
 	}
 	resting(1)
 }
+
+// While the breaker tries a carrier, one batch of a single message is under way, whoever
+// claims it.
+func TestLane_probe(t *testing.T) {
+	t.Parallel()
+	l := newLane(probed{}, 0, 100, Route{})
+	for range 2 {
+		if over, ok := l.probe(t.Context(), false); !ok {
+			t.Fatal("a lane that works has no bound on batches")
+		} else {
+			defer over()
+		}
+	}
+	if _, opened := l.failed(time.Unix(0, 0), 1, time.Second); !opened || l.batch(urgentTraffic) != 1 {
+		t.Fatalf("a failure doesn't open the breaker, or it tries %d messages", l.batch(urgentTraffic))
+	}
+	over, ok := l.probe(t.Context(), false)
+	if !ok {
+		t.Fatal("nothing is tried")
+	}
+	if _, ok := l.probe(t.Context(), false); ok {
+		t.Error("a second is tried while the first is under way")
+	}
+	next := make(chan bool)
+	go func() {
+		over, ok := l.probe(t.Context(), true)
+		if ok {
+			over()
+		}
+		next <- ok
+	}()
+	over()
+	if !<-next {
+		t.Error("who waits for its turn doesn't get it")
+	}
+}
+
+type probed struct{ Carrier }
+
+func (probed) Window() int { return 10 }

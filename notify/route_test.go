@@ -377,3 +377,56 @@ func TestClaim_manyAccounts(t *testing.T) {
 		t.Errorf("%d accounts still leased", n)
 	}
 }
+
+// A carrier that answers nothing, with messages waiting for it, keeps nobody's messages for
+// another carrier waiting: not the same clinic's, not another's.
+func TestDispatcher_silentCarrierHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.account(2)
+	w.carrier.window = 10
+	silent := newCarrier("two", 10)
+	over := make(chan struct{})
+	silent.script = func(n int, m notify.Message) (notify.Submission, error) {
+		<-over
+		return notify.Submission{IDs: idsFor(m, n)}, nil
+	}
+	sent := make(chan notify.MessageRef)
+	w.carrier.script = func(n int, m notify.Message) (notify.Submission, error) {
+		sent <- notify.MessageRef{AccountID: m.AccountID, ID: m.ID}
+		return notify.Submission{IDs: idsFor(m, n)}, nil
+	}
+	for range 30 {
+		w.enqueue(func(m *notify.NewMessage) {
+			m.AccountID, m.Recipient, m.Expires = 2, "+4915112345678", time.Now().Add(time.Hour)
+		})
+	}
+	d := w.dispatcher(func(c *notify.Config) {
+		c.Carriers = append(c.Carriers, silent)
+		c.Routes = map[string]notify.Route{"two": {To: []string{"+49"}}}
+		c.Poll, c.ClaimLease, c.SendTimeout = time.Millisecond, time.Hour, time.Hour
+		c.Now = time.Now // what waits for its carrier comes again by the clock
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- d.Run(ctx) }()
+	for i := range 20 {
+		ref := w.enqueue(func(m *notify.NewMessage) { m.AccountID, m.Expires = int64(1+i%2), time.Now().Add(time.Hour) })
+		select {
+		case got := <-sent:
+			if got != ref {
+				t.Errorf("%v was sent, not %v", got, ref)
+			}
+		case <-time.After(time.Minute):
+			t.Error("nothing goes out")
+		}
+		if t.Failed() {
+			break
+		}
+	}
+	close(over)
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
