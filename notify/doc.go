@@ -126,10 +126,12 @@
 //     messages and sent tell it, and [Store.Get] puts it together. Everything else is
 //     written. That spares an insert with two indexes for nearly every message.
 //   - sent has no row until something happened; then also while a message waits for
-//     another attempt, with the reason. That row is where withdrawals and the dispatcher
-//     meet: withdrawn while the carrier has it means that it won't be tried again.
-//   - Opt-outs are read in the very statement that claims. An opt-out that commits
-//     later stops everything but what is being submitted right then.
+//     another attempt, or the next carrier, with the reason. That row is where withdrawals
+//     and the dispatcher meet: withdrawn while the carrier has it means that it won't be
+//     tried again, there or anywhere.
+//   - Opt-outs are read in the very statement that claims, and in the transaction that claims
+//     for the next carrier. An opt-out that commits later stops everything but what is being
+//     submitted right then.
 //   - Failover only where the outcome is known, on a missing route, our configuration, or
 //     while a carrier rests; the next carrier's claim is durable before it is submitted
 //     there. A throttled message goes to the next carrier at once if there is one, else it

@@ -130,8 +130,6 @@ func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, b *batch, done m
 			// A message no other carrier can take now is refused, or waits for its carrier.
 			if to, o = d.failover(o, b, now); to != nil {
 				onward[to] = append(onward[to], o)
-				told = append(told, happening{o.it.ref(), o.at, WhatFailover, NotSent, name})
-				continue // its standing comes from the next carrier
 			}
 		}
 		st := standing{MessageRef: o.it.ref(), reason: o.reason, code: clean(o.code), carrier: name, attempts: int(o.tries()), at: o.at, it: o.it}
@@ -174,6 +172,12 @@ func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, b *batch, done m
 		case vRetry:
 			st.carrier = ""
 			back = append(back, o)
+		case vFailover:
+			// It waits for the next carrier. Where it stands is where withdrawals are met.
+			st.carrier = ""
+			if st.reason != ReasonMisconfigured {
+				st.reason = ReasonTemporary
+			}
 		case vUnanswered:
 			unknown = append(unknown, o)
 			told = append(told, happening{o.it.ref(), o.at, WhatUnanswered, NotSent, st.code})
@@ -212,6 +216,16 @@ func (d *Dispatcher) recordTx(ctx context.Context, tx *sqlx.Tx, b *batch, done m
 		if over, captured := ends(st.status, st.reason); over {
 			settled = append(settled, Settlement{st.MessageRef, captured, st.at})
 		}
+	}
+	for _, l := range d.lanes {
+		onward[l] = slices.DeleteFunc(onward[l], func(o outcome) bool {
+			if written.has(o.it.ref()) {
+				told = append(told, happening{o.it.ref(), o.at, WhatFailover, NotSent, name})
+				return false
+			}
+			back = append(back, o) // unwritten, so it isn't put back: it ends if it was withdrawn
+			return true
+		})
 	}
 	more, gone, err := d.requeueTx(ctx, tx, back, written, now)
 	if err != nil {

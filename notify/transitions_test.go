@@ -297,6 +297,15 @@ var transitions = []transition{
 	}},
 	{"claimed", "misconfigured, the next carrier accepts", "SENT", func(s *stage) { s.failover = true; s.claimed() },
 		func(s *stage) { s.answer(refused(notify.ErrMisconfigured)) }},
+	{"claimed", "withdrawn, and no route, though the next carrier would accept", "NOT_SENT withdrawn", func(s *stage) { s.failover = true; s.claimed() },
+		func(s *stage) {
+			if s.withdraw(s.ref) {
+				s.t.Error("told that it was in time")
+			}
+			s.answer(refused(notify.ErrNoRoute))
+		}},
+	{"claimed", "opted out, and no route, though the next carrier would accept", "NOT_ALLOWED opted_out", func(s *stage) { s.failover = true; s.claimed() },
+		func(s *stage) { s.optOut(); s.answer(refused(notify.ErrNoRoute)) }},
 	{"claimed", "withdrawn, and the carrier didn't take it", "NOT_SENT withdrawn", (*stage).claimed, func(s *stage) {
 		if s.withdraw(s.ref) {
 			s.t.Error("told that it was in time")

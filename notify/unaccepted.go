@@ -131,7 +131,8 @@ func (d *Dispatcher) holdUnansweredTx(ctx context.Context, tx *sqlx.Tx, b *batch
 }
 
 // passOnTx claims messages for the next carrier of each. Which carrier may have a message
-// must be durable before it is submitted there.
+// must be durable before it is submitted there. Opt-outs are looked up anew, as in takeBatch:
+// those known are of the claim before.
 func (d *Dispatcher) passOnTx(ctx context.Context, tx *sqlx.Tx, b *batch, onward map[*lane][]outcome, now time.Time) ([]*batch, error) {
 	var all []*batch
 	for _, l := range d.lanes {
@@ -157,13 +158,36 @@ func (d *Dispatcher) passOnTx(ctx context.Context, tx *sqlx.Tx, b *batch, onward
 				account, next.carrier(), d.cfg.Owner, integers(ids), integers(attempts), now, until); err != nil {
 				return nil, fmt.Errorf("claim for the next carrier: %w", err)
 			}
+			optedOut, err := optedOutTx(ctx, tx, account, outs)
+			if err != nil {
+				return nil, err
+			}
 			for _, o := range outs {
 				it := *o.it
 				it.Attempts++
+				it.OptedOut = it.Origin != OriginOptOut && optedOut[it.Recipient]
 				next.add(&it, id, until)
 			}
 		}
 		all = append(all, next)
+	}
+	return all, nil
+}
+
+// optedOutTx are those recipients of outs who want no texts from account.
+func optedOutTx(ctx context.Context, tx *sqlx.Tx, account int64, outs []outcome) (map[string]bool, error) {
+	recipients := make([]string, len(outs))
+	for i, o := range outs {
+		recipients[i] = o.it.Recipient
+	}
+	var found []string
+	if err := tx.SelectContext(ctx, &found, `SELECT recipient FROM opt_outs WHERE account_id = $1 AND recipient = ANY(CAST($2 AS text[]))`,
+		account, texts(recipients)); err != nil {
+		return nil, fmt.Errorf("look for opt-outs: %w", err)
+	}
+	all := make(map[string]bool, len(found))
+	for _, r := range found {
+		all[r] = true
 	}
 	return all, nil
 }
