@@ -20,7 +20,7 @@ const (
 	CutBefore                   // connection closed; not accepted
 	CutAfter                    // accepted, then the connection closed unanswered
 	Garbage                     // accepted, then octets that are no PDU
-	GarbageBody                 // accepted, then an answer whose header is right and whose body isn't
+	GarbageBody                 // accepted, then an answer whose header is right and whose id has no end
 	HeaderOnly                  // answer Fault.Status without a body, as some do; accepted if Status is 0
 	WithholdError               // not accepted; the answer Fault.Status waits for Release
 	CutAnswered                 // accepted and answered, then the connection closed

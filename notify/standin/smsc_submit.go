@@ -82,7 +82,7 @@ func (c *session) misbehave(sequence int32, id []byte, f *Fault) bool {
 	case Garbage:
 		c.send([]byte("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"))
 	case GarbageBody:
-		c.send(endPDU(append(beginPDU(nil, data.SUBMIT_SM_RESP, 0, sequence), "no end of this id"...)))
+		c.send(endPDU(append(beginPDU(nil, data.SUBMIT_SM_RESP, 0, sequence), id...)))
 	case HeaderOnly:
 		c.send(beginPDU(nil, data.SUBMIT_SM_RESP, 0, sequence))
 	case Mute:

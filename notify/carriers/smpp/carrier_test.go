@@ -220,7 +220,7 @@ func TestSend_partly(t *testing.T) {
 		{"third in trouble for long", standin.Fault{Skip: 2, Times: -1, Status: standin.StatusSystemError}, notify.ErrTemporary, 2, true},
 		{"all throttled", standin.Fault{Times: 3, Status: standin.StatusThrottled}, notify.ErrThrottled, 0, false},
 		{"second refused", standin.Fault{Skip: 1, Status: standin.StatusRefused}, notify.ErrRejected, 2, false},
-		{"second's answer unreadable", standin.Fault{Skip: 1, Action: standin.GarbageBody}, notify.ErrUnknown, 2, false},
+		{"second not answered", standin.Fault{Skip: 1, Action: standin.Mute}, notify.ErrUnknown, 2, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			clk := newClock(WaitReconnect)
@@ -236,6 +236,11 @@ func TestSend_partly(t *testing.T) {
 				until(t, r.smsc, func() bool { return r.smsc.Seen() > 3 })
 				clk.await(t, WaitRest, 1)
 				cancel()
+			}
+			if tt.fault.Action == standin.Mute {
+				until(t, r.smsc, func() bool { return r.smsc.Seen() == 3 })
+				r.awaitWritten(t, 1)
+				clk.fireAll(t, WaitAnswer, beats+1)
 			}
 			if e := asSendError(t, <-failed, tt.want); len(e.Partial.IDs) != tt.partial {
 				t.Errorf("partial ids %q, want %d", e.Partial.IDs, tt.partial)
@@ -642,5 +647,20 @@ func TestCarrier_Rate(t *testing.T) {
 		if got := c.Rate(); got != want {
 			t.Errorf("%q: rate %v, want %v", query, got, want)
 		}
+	}
+}
+
+// An id without its end is the id all the same: its receipt finds the message.
+func TestSend_idWithoutEnd(t *testing.T) {
+	t.Parallel()
+	in := notifytest.NewInbox()
+	r := start(t, in, "", standin.SMSCConfig{Auto: "DELIVRD"}, nil)
+	r.smsc.Fault(standin.Fault{Action: standin.GarbageBody})
+	s, err := r.carrier.Send(t.Context(), message("x"))
+	if err != nil || len(s.IDs) != 1 {
+		t.Fatalf("got %v, %v, want one id", s.IDs, err)
+	}
+	if got := in.AwaitReceipts(t, 1)[0].CarrierID; got != s.IDs[0] {
+		t.Errorf("receipt for %q, answered was %q", got, s.IDs[0])
 	}
 }

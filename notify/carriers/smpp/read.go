@@ -82,14 +82,9 @@ func (l *link) answered(ctx context.Context, h header, raw []byte, in notify.Inb
 	case h.id == data.GENERIC_NACK && o.status == 0:
 		o.status = uint32(data.ESME_RINVCMDID) // a nack is no success, whatever it says
 	case h.id == data.SUBMIT_SM_RESP && o.status == 0:
-		if id, ok := parseSubmitResp(raw); ok {
-			o.id = canonical(clean(string(id)))
-			if l.c.ids.learns(o.id) {
-				l.c.ids.answered(o.id, l.recipientOf(h.sequence)) // before anybody can see its receipt
-			}
-		} else {
-			// The header says accepted, but the id is lost: receipts won't find it.
-			o.err = &notify.SendError{Kind: notify.ErrUnknown, Err: errUnreadable}
+		o.id = canonical(clean(string(parseSubmitResp(raw))))
+		if l.c.ids.learns(o.id) {
+			l.c.ids.answered(o.id, l.recipientOf(h.sequence)) // before anybody can see its receipt
 		}
 	}
 	if errors.Is(kind(o.status), notify.ErrThrottled) {

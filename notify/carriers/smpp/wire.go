@@ -138,15 +138,11 @@ func (f *fields) tlv() (tag pdu.Tag, value []byte, ok bool) {
 }
 
 // parseSubmitResp returns the message id of a submit_sm_resp that says accepted. A
-// header alone has none, which is allowed; ok is false when there is a body and the id
-// in it has no end.
-func parseSubmitResp(raw []byte) (id []byte, ok bool) {
-	if len(raw) == headerSize {
-		return nil, true
-	}
-	f := fields{rest: raw[headerSize:]}
-	id = f.cstring()
-	return id, !f.broken
+// header alone has none, which is allowed. An id without its NUL ends with the PDU: the
+// header says accepted, so whatever the body is, the text must not go out again.
+func parseSubmitResp(raw []byte) (id []byte) {
+	id, _, _ = bytes.Cut(raw[headerSize:], []byte{0})
+	return id
 }
 
 // tagInterfaceVersion is sc_interface_version. SMPP 3.4 §5.3.2.25.
