@@ -123,8 +123,11 @@
 //     to do so.
 //   - An answer that comes after its Send gave up is handed to the Inbox as a
 //     receipt with status SENT: evidence for a message of unknown fate.
-//   - 0x01, 0x43, 0x61, 0x62 and their like say that we built a PDU wrongly. They are logged
-//     as errors, with the message's ids, for somebody who can change this program.
+//   - An answer about a message never stops the carrier: 0x15 and 0x53 refuse that message
+//     alone, and 0x0D to 0x0F, which are about binds, pass. Only a refused bind is for the
+//     operator to mend.
+//   - 0x01, 0x15, 0x43, 0x61, 0x62 and their like say that we built a PDU wrongly. They are
+//     logged as errors, with the message's ids, for somebody who can change this program.
 //   - User and password may be longer than SMPP allows: many gateways hand out such ones. The
 //     log says so.
 //   - A bind refused with 0x05 or 0x0D is tried again like a lost connection: it is what

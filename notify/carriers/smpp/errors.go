@@ -73,7 +73,9 @@ func (e *bindError) noRoute() bool {
 func code(status uint32) string { return fmt.Sprintf("0x%02X", status) }
 
 // kind tells which failure an answer means; nil means accepted. Every status
-// but 0 says that the gateway has not taken the part.
+// but 0 says that the gateway has not taken the part. None is ErrMisconfigured: it comes
+// over a bind that was accepted, so it is about this message, or about a session that the
+// next bind mends.
 //
 // Source: SMPP 3.4 §5.1.3. Statuses of an operator's own are from 0x400 on.
 func kind(status uint32) error {
@@ -82,14 +84,13 @@ func kind(status uint32) error {
 		return nil
 	case data.ESME_RTHROTTLED, data.ESME_RMSGQFUL:
 		return notify.ErrThrottled
-	case data.ESME_RSYSERR, data.ESME_RX_T_APPN, data.ESME_RDELIVERYFAILURE, data.ESME_RUNKNOWNERR, data.ESME_RINVBNDSTS, data.ESME_RALYBND:
+	case data.ESME_RSYSERR, data.ESME_RX_T_APPN, data.ESME_RDELIVERYFAILURE, data.ESME_RUNKNOWNERR, data.ESME_RINVBNDSTS, data.ESME_RALYBND,
+		data.ESME_RBINDFAIL, data.ESME_RINVPASWD, data.ESME_RINVSYSID:
 		return notify.ErrTemporary
 	case data.ESME_RINVDSTADR, data.ESME_RINVDSTTON, data.ESME_RINVDSTNPI:
 		return notify.ErrInvalidDestination
 	case data.ESME_RINVSRCADR, data.ESME_RINVSRCTON, data.ESME_RINVSRCNPI:
 		return notify.ErrInvalidSender
-	case data.ESME_RBINDFAIL, data.ESME_RINVPASWD, data.ESME_RINVSYSID, data.ESME_RINVSYSTYP, data.ESME_RINVSERTYP:
-		return notify.ErrMisconfigured
 	case data.ESME_RSUBMITFAIL:
 		return notify.ErrUndelivered
 	case data.ESME_RPROVNOTALLWD:
@@ -105,7 +106,7 @@ func ours(status uint32) bool {
 	case data.ESME_RINVMSGLEN, data.ESME_RINVCMDLEN, data.ESME_RINVCMDID, data.ESME_RINVESMCLASS, data.ESME_RINVSCHED,
 		data.ESME_RINVEXPIRY, data.ESME_RINVPRTFLG, data.ESME_RINVREGDLVFLG, data.ESME_RINVDSTTON, data.ESME_RINVDSTNPI,
 		data.ESME_RINVSRCTON, data.ESME_RINVSRCNPI, data.ESME_RINVPARLEN, data.ESME_RINVOPTPARSTREAM,
-		data.ESME_ROPTPARNOTALLWD, data.ESME_RMISSINGOPTPARAM, data.ESME_RINVOPTPARAMVAL:
+		data.ESME_ROPTPARNOTALLWD, data.ESME_RMISSINGOPTPARAM, data.ESME_RINVOPTPARAMVAL, data.ESME_RINVSERTYP:
 		return true
 	}
 	return false

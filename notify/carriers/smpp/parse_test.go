@@ -394,7 +394,8 @@ func TestKind_namesEveryStatus(t *testing.T) {
 		0xFE: notify.ErrTemporary, 0xFF: notify.ErrTemporary, 0x0B: notify.ErrInvalidDestination, 0x50: notify.ErrInvalidDestination,
 		0x51: notify.ErrInvalidDestination, 0x0A: notify.ErrInvalidSender, 0x48: notify.ErrInvalidSender, 0x49: notify.ErrInvalidSender,
 		0x45: notify.ErrUndelivered, 0x66: notify.ErrRejected, 0x01: notify.ErrRejected, 0x43: notify.ErrRejected, 0x61: notify.ErrRejected,
-		0x62: notify.ErrRejected, 0x0D: notify.ErrMisconfigured, 0x0E: notify.ErrMisconfigured, 0x0F: notify.ErrMisconfigured,
+		0x62: notify.ErrRejected, 0x0D: notify.ErrTemporary, 0x0E: notify.ErrTemporary, 0x0F: notify.ErrTemporary,
+		0x15: notify.ErrRejected, 0x53: notify.ErrRejected,
 		0x400: notify.ErrRejected,
 	} {
 		if got := kind(status); got != want {

@@ -53,18 +53,18 @@ var statusWant = map[uint32]struct {
 	0x08:  {notify.ErrTemporary, false},          // RSYSERR
 	0x0A:  {notify.ErrInvalidSender, false},      // RINVSRCADR
 	0x0B:  {notify.ErrInvalidDestination, false}, // RINVDSTADR
-	0x0D:  {notify.ErrMisconfigured, false},      // RBINDFAIL
-	0x0E:  {notify.ErrMisconfigured, false},      // RINVPASWD
-	0x0F:  {notify.ErrMisconfigured, false},      // RINVSYSID
+	0x0D:  {notify.ErrTemporary, false},          // RBINDFAIL
+	0x0E:  {notify.ErrTemporary, false},          // RINVPASWD
+	0x0F:  {notify.ErrTemporary, false},          // RINVSYSID
 	0x14:  {notify.ErrThrottled, false},          // RMSGQFUL
-	0x15:  {notify.ErrMisconfigured, false},      // RINVSERTYP
+	0x15:  {notify.ErrRejected, true},            // RINVSERTYP
 	0x43:  {notify.ErrRejected, true},            // RINVESMCLASS
 	0x45:  {notify.ErrUndelivered, false},        // RSUBMITFAIL
 	0x48:  {notify.ErrInvalidSender, true},       // RINVSRCTON
 	0x49:  {notify.ErrInvalidSender, true},       // RINVSRCNPI
 	0x50:  {notify.ErrInvalidDestination, true},  // RINVDSTTON
 	0x51:  {notify.ErrInvalidDestination, true},  // RINVDSTNPI
-	0x53:  {notify.ErrMisconfigured, false},      // RINVSYSTYP
+	0x53:  {notify.ErrRejected, false},           // RINVSYSTYP
 	0x58:  {notify.ErrThrottled, false},          // RTHROTTLED
 	0x59:  {notify.ErrNotAllowed, false},         // RPROVNOTALLWD
 	0x61:  {notify.ErrRejected, true},            // RINVSCHED
