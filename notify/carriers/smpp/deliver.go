@@ -5,6 +5,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"strings"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/linxGnu/gosmpp/data"
 	"github.com/linxGnu/gosmpp/pdu"
@@ -156,8 +159,8 @@ func (d delivery) isReceipt() bool {
 }
 
 // text decodes the octets. Whatever they are, something readable comes out: what
-// the announced alphabet can't be is read as Latin-1. It holds no NUL, which the
-// database refuses.
+// the announced alphabet can't be is read as UTF-8 or, where it isn't that, as Latin-1. It
+// holds no NUL, which the database refuses.
 func (d delivery) text(alphabet Alphabet) string {
 	var s string
 	var err error
@@ -167,18 +170,18 @@ func (d delivery) text(alphabet Alphabet) string {
 	}
 	switch coding {
 	case data.UCS2Coding:
-		s, err = segment.DecodeUCS2(d.octets)
+		s, err = segment.DecodeUCS2(bigEndian(d.octets))
 	case data.GSM7BITCoding:
 		if alphabet == Latin1 {
-			s = latin1(d.octets)
+			s = utf8OrLatin1(d.octets)
 		} else {
 			s, err = segment.DecodeGSM7(d.octets)
 		}
 	default:
-		s = latin1(bytes.TrimRight(d.octets, "\x00")) // C strings: a STOP with a NUL is a STOP
+		s = utf8OrLatin1(bytes.TrimRight(d.octets, "\x00")) // C strings: a STOP with a NUL is a STOP
 	}
 	if err != nil {
-		s = latin1(d.octets)
+		s = utf8OrLatin1(d.octets)
 	}
 	return strings.ReplaceAll(s, "\x00", "\uFFFD")
 }
@@ -211,6 +214,63 @@ func charset(coding byte) byte {
 		return data.GSM7BITCoding
 	}
 	return data.LATIN1Coding
+}
+
+// bigEndian returns UCS-2 as the standard has it, without the NULs or the odd octet some
+// gateways leave at its end. Little-endian is what a byte order mark calls so, and what is
+// Latin text in that order: in the other one it would be rare characters only.
+func bigEndian(octets []byte) []byte {
+	if len(octets) > 1 {
+		octets = octets[:len(octets)&^1]
+	}
+	for n := len(octets); n > 1 && octets[n-1] == 0 && octets[n-2] == 0; n = len(octets) {
+		octets = octets[:n-2]
+	}
+	switch {
+	case bytes.HasPrefix(octets, []byte{0xFE, 0xFF}):
+		return octets[2:]
+	case bytes.HasPrefix(octets, []byte{0xFF, 0xFE}):
+		return swapped(octets[2:])
+	case latinLittleEndian(octets):
+		return swapped(octets)
+	}
+	return octets
+}
+
+// latinLittleEndian reports whether octets, read as little-endian, hold nothing but Latin
+// letters, common signs and emoji, and at least two letters or digits of ASCII. A big-endian
+// text is that only if two of its characters, such as U+4E00, end in an octet 0 and no other
+// is from a common script.
+func latinLittleEndian(octets []byte) bool {
+	ascii := 0
+	for i := 0; i+1 < len(octets); i += 2 {
+		switch r := rune(octets[i+1])<<8 | rune(octets[i]); {
+		case r < 0x80 && (unicode.IsLetter(r) || unicode.IsDigit(r)):
+			ascii++
+		case r < 0x250 && unicode.IsPrint(r), r == '\n', r == '\r', r == '\t', r == '\u00A0':
+		case r >= 0x2010 && r <= 0x2044, r == '€', r == '\uFE0F', utf16.IsSurrogate(r):
+		default:
+			return false
+		}
+	}
+	return ascii >= 2
+}
+
+func swapped(octets []byte) []byte {
+	out := make([]byte, len(octets))
+	for i := 0; i+1 < len(octets); i += 2 {
+		out[i], out[i+1] = octets[i+1], octets[i]
+	}
+	return out
+}
+
+// utf8OrLatin1 reads octets above 0x7F as UTF-8 where they are that: nobody writes letters of
+// Latin-1 in such an order.
+func utf8OrLatin1(octets []byte) string {
+	if utf8.Valid(octets) {
+		return string(octets)
+	}
+	return latin1(octets)
 }
 
 func latin1(octets []byte) string {
