@@ -226,13 +226,19 @@ func TestPeer_dataSM(t *testing.T) {
 // Receipts that say a phone wrote them, and what phones do write.
 func TestPeer_disguisedReceipts(t *testing.T) {
 	t.Parallel()
-	in := &directory{Inbox: notifytest.NewInbox(), ids: map[string]string{"a0b0c1": "+41791234567", "17": "+41790000000"}}
+	in := &directory{Inbox: notifytest.NewInbox(), ids: map[string]string{"a0b0c1": "+41791234567", "17": "+41790000000", "17x": "+41791234567"}}
 	p := withPeer(t, in, "", "smsc\x00")
 	texts := []string{
 		"id:12345 sub:001 dlvrd:001 submit date:2603021200 done date:2603021201 stat:DELIVRD err:000 text:Termin",
-		"id:10531009 stat:UNDELIV",                        // known, in the other form
-		"id:17 stat:DELIVRD",                              // known, but of a message to another
-		"id:99 stat:DELIVRD",                              // of nobody
+		"id:10531009 stat:UNDELIV",                         // known, in the other form
+		"stat:EXPIRED err:000 done date:2603021201 id:55x", // in another order
+		"stat:REJECTD id:17x",                              // known, in another order
+		"message_id=18x done_date=2603021201 stat=ACCEPTD err=000 text=Termin",
+		"id:17 stat:DELIVRD", // known, but of a message to another
+		"id:99 stat:DELIVRD", // of nobody
+		"stat:DELIVRD id:99",
+		"err:000 stat:DELIVRD done date:2603021201 was soll id:55", // quoted
+		"text: ja, id: 5 stat: gut", "stat: gut id: 17x", "err",
 		"ID 17 bitte verschieben", "id: 17", "ideal", "i", // no receipts
 	}
 	for i, text := range texts {
@@ -241,13 +247,14 @@ func TestPeer_disguisedReceipts(t *testing.T) {
 			t.Fatalf("%q: answered %+v", text, h)
 		}
 	}
-	got := in.AwaitReceipts(t, 2)
-	if len(got) != 2 || got[0].CarrierID != "12345" || got[1].CarrierID != "a0b0c1" || got[1].Status != notify.NotDelivered {
+	got := in.AwaitReceipts(t, 5)
+	if len(got) != 5 || got[0].CarrierID != "12345" || got[1].CarrierID != "a0b0c1" || got[1].Status != notify.NotDelivered ||
+		got[2].CarrierID != "55x" || got[2].Status != notify.Expired || got[3].CarrierID != "17x" || got[4].CarrierID != "18x" {
 		t.Errorf("receipts %+v", got)
 	}
-	for i, m := range in.AwaitInbounds(t, 6) {
-		if m.Body != texts[i+2] {
-			t.Errorf("reply %q, want %q", m.Body, texts[i+2])
+	for i, m := range in.AwaitInbounds(t, len(texts)-5) {
+		if m.Body != texts[i+5] {
+			t.Errorf("reply %q, want %q", m.Body, texts[i+5])
 		}
 	}
 }

@@ -72,12 +72,13 @@ func (c *Carrier) identify(ctx context.Context, d delivery, text receiptText, r 
 
 // disguised reports whether d, which says that a phone wrote it, is a receipt all the same.
 func (c *Carrier) disguised(ctx context.Context, d delivery, in notify.Inbox) (bool, error) {
-	octets := bytes.TrimLeft(d.octets, blanks)
-	if d.total != 1 || len(octets) < 3 || !sameWord(octets[:2], "id") { // nearly everything people write
+	octets := bytes.TrimLeft(d.receiptOctets(), blanks)
+	first, _ := fieldAt(octets, 0)
+	if d.total != 1 || first == "" { // nearly everything people write
 		return false, nil
 	}
-	text := d.receiptText(c.cfg.Zone)
-	if _, status := statusOf(text.Stat); !status || text.ID == "" {
+	text := parseReceipt(octets, c.cfg.Zone)
+	if _, status := statusOf(text.Stat); !status || text.ID == "" || first != "id" && !onlyFields(octets) {
 		return false, nil
 	}
 	if !text.Done.IsZero() && text.Err != "" {
@@ -124,7 +125,7 @@ func (c *Carrier) receipt(d delivery, text receiptText) (r notify.Receipt) {
 			r.Code = strconv.Itoa(int(n))
 		}
 	}
-	if isZeros(r.Code) {
+	if isZeros(r.Code) || r.Status == notify.Delivered { // whatever it says, it is no error
 		r.Code = ""
 	}
 	if r.Code == "" && r.Status != notify.Delivered {

@@ -17,27 +17,55 @@ type receiptText struct {
 	Done          time.Time
 }
 
-// receiptText reads the octets as a receipt's text. They are ASCII in practice, whatever
-// data_coding says; some gateways send UCS-2.
+// receiptText reads the octets as a receipt's text.
 func (d delivery) receiptText(zone *time.Location) receiptText {
-	octets := d.octets
+	return parseReceipt(d.receiptOctets(), zone)
+}
+
+// receiptOctets are the octets in ASCII, which they are in practice whatever data_coding
+// says; some gateways send UCS-2, and some GSM-7, which writes | and _ in another way.
+func (d delivery) receiptOctets() []byte {
 	if charset(d.coding) == data.UCS2Coding {
-		if text, err := segment.DecodeUCS2(octets); err == nil {
-			octets = []byte(text)
+		if text, err := segment.DecodeUCS2(bigEndian(d.octets)); err == nil {
+			return []byte(text)
+		}
+		return d.octets
+	}
+	const escape, underscore = 0x1B, 0x11 // neither is ever in ASCII
+	if !bytes.ContainsAny(d.octets, "\x1B\x11") {
+		return d.octets
+	}
+	octets := make([]byte, 0, len(d.octets))
+	for i := 0; i < len(d.octets); i++ {
+		switch b := d.octets[i]; {
+		case b == underscore:
+			octets = append(octets, '_')
+		case b == escape && i+1 < len(d.octets):
+			if text, err := segment.DecodeGSM7(d.octets[i : i+2]); err == nil {
+				octets = append(octets, text...)
+			}
+			i++
+		default:
+			octets = append(octets, b)
 		}
 	}
-	return parseReceipt(octets, zone)
+	return octets
 }
 
 // parseReceipt reads the text gateways put into receipts:
 //
 //	id:IIIIIIIIII sub:SSS dlvrd:DDD submit date:YYMMDDhhmm done date:YYMMDDhhmm stat:DDDDDDD err:E text:…
 //
-// in any order, any case, with blanks around the colons or none, values in quotes or not,
-// dates of either length, in zone. What doesn't look so gives an empty result.
+// in any order, any case, with = in place of the colons, with blanks around them or none,
+// values in quotes or not, dates of either length, in zone; message_id is id. Of fields that
+// come twice the first counts. What doesn't look so gives an empty result.
+//
+// Where the text comes before both id and stat, nobody can tell where it ends: then the last
+// of each field counts, and both are needed.
 //
 // Source: SMPP 3.4 appendix B, which leaves the format to the vendor.
 func parseReceipt(text []byte, zone *time.Location) (r receiptText) {
+	textFirst := false
 	for i := 0; i < len(text); {
 		key, value := fieldAt(text, i)
 		if key == "" {
@@ -45,51 +73,81 @@ func parseReceipt(text []byte, zone *time.Location) (r receiptText) {
 			continue
 		}
 		if key == "text" {
-			break // the message's own words: whatever they look like, they aren't fields
+			if r.ID != "" || r.Stat != "" {
+				break // the message's own words: whatever they look like, they aren't fields
+			}
+			textFirst = true
+			i = value
+			continue
 		}
 		word, end := valueAt(text, value)
 		switch {
 		case len(word) == 0:
-		case key == "id" && r.ID == "":
+		case key == "id" && (r.ID == "" || textFirst):
 			r.ID = clean(string(word))
-		case key == "stat" && r.Stat == "":
-			r.Stat = statWord(word)
-		case key == "err" && r.Err == "":
+		case key == "stat" && (r.Stat == "" || textFirst):
+			r.Stat = statWord(bytes.TrimRight(word, "."))
+		case key == "err" && (r.Err == "" || textFirst):
+			word = bytes.TrimRight(word, ".")
 			if r.Err = "000"; string(word) != r.Err {
 				r.Err = clean(string(word))
 			}
-		case key == "done" && r.Done.IsZero():
+		case key == "done" && (r.Done.IsZero() || textFirst):
 			r.Done = parseDate(word, zone)
 		}
 		i = end
 	}
+	if _, known := statusOf(r.Stat); textFirst && (!known || r.ID == "") {
+		return receiptText{}
+	}
 	return r
+}
+
+// onlyFields reports whether all words before the message's own belong to fields.
+func onlyFields(text []byte) bool {
+	for i := 0; i < len(text); {
+		key, value := fieldAt(text, i)
+		switch {
+		case key == "text":
+			return true
+		case key != "":
+			_, i = valueAt(text, value)
+		case isBlank(text[i]) || isComma(text[i]):
+			i = nextWord(text, i)
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // receiptKeys are the fields a receipt may have, told apart by their first word.
 var receiptKeys = [...]struct {
-	key  string
-	date bool // a second word, "date", follows
-}{{"id", false}, {"stat", false}, {"err", false}, {"done", true}, {"submit", true}, {"sub", false}, {"dlvrd", false}, {"text", false}}
+	key, word string
+	second    string // follows word
+}{
+	{"id", "id", ""}, {"stat", "stat", ""}, {"err", "err", ""}, {"done", "done", "date"}, {"submit", "submit", "date"},
+	{"sub", "sub", ""}, {"dlvrd", "dlvrd", ""}, {"text", "text", ""}, {"id", "message", "id"},
+}
 
 // fieldAt returns the key of the field at text[i:], in lower case, and where its value
 // begins; "" where there is none.
 func fieldAt(text []byte, i int) (key string, value int) {
 	for _, k := range receiptKeys {
 		rest := text[i:]
-		if len(rest) <= len(k.key) || !sameWord(rest[:len(k.key)], k.key) {
+		if len(rest) <= len(k.word) || !sameWord(rest[:len(k.word)], k.word) {
 			continue
 		}
-		rest = rest[len(k.key):]
-		if k.date {
+		rest = rest[len(k.word):]
+		if k.second != "" {
 			rest = bytes.TrimLeft(rest, blanks+"_")
-			if len(rest) < 4 || !sameWord(rest[:4], "date") {
+			if len(rest) < len(k.second) || !sameWord(rest[:len(k.second)], k.second) {
 				continue
 			}
-			rest = rest[4:]
+			rest = rest[len(k.second):]
 		}
 		rest = bytes.TrimLeft(rest, blanks)
-		if len(rest) > 0 && rest[0] == ':' {
+		if len(rest) > 0 && (rest[0] == ':' || rest[0] == '=') {
 			return k.key, len(text) - len(rest) + 1
 		}
 	}

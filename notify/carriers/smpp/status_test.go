@@ -10,6 +10,7 @@ import (
 
 	"rappel/notify"
 	"rappel/notify/notifytest"
+	"rappel/notify/segment"
 	"rappel/notify/standin"
 )
 
@@ -260,5 +261,35 @@ func TestReceipt_smallIDs(t *testing.T) {
 				t.Errorf("%d of %d receipts are for somebody else's message", wrong, n)
 			}
 		})
+	}
+}
+
+// Receipts in GSM-7, where | and _ are no ASCII, and codes that say nothing beside DELIVERED.
+func TestReceipt_forms(t *testing.T) {
+	t.Parallel()
+	in := notifytest.NewInbox()
+	p := withPeer(t, in, "", "smsc\x00")
+	for i, tt := range []struct {
+		coding         byte
+		text, id, code string
+		status         notify.Status
+	}{
+		{0, "id:ab12-1\x1b@stat:DELIVRD\x1b@err:000\x1b@text:5\x1be", "ab12-1", "", notify.Delivered},
+		{0xF0, "id:z\x111 done\x11date:2603041431 stat:UNDELIV err:027", "z_1", "027", notify.NotDelivered},
+		{1, "message\x11id:z stat:UNDELIV err:027", "z", "027", notify.NotDelivered},
+		{0, "id:y_\x1b@stat:UNDELIV\x1b@err:027", "y_", "027", notify.NotDelivered}, // half ASCII
+		{8, string(segment.EncodeUCS2(nil, "id:x|stat:DELIVRD")), "x", "", notify.Delivered},
+		{0, "id:w stat:DELIVRD err:-1", "w", "", notify.Delivered},
+		{0, "id:v stat:DELIVRD err:000.", "v", "", notify.Delivered},
+		{0, "id:u stat:UNDELIV err:-1", "u", "-1", notify.NotDelivered},
+		{0, "id:t stat:UNDELIV err:000.", "t", "UNDELIV", notify.NotDelivered},
+	} {
+		p.write(t, data.DELIVER_SM, 0, 7, deliverSM(4, tt.coding, tt.text, ""))
+		if h, _ := p.read(t); h.status != 0 {
+			t.Fatalf("%q: answered %+v", tt.text, h)
+		}
+		if got := in.AwaitReceipts(t, i+1)[i]; got.CarrierID != tt.id || got.Code != tt.code || got.Status != tt.status {
+			t.Errorf("%q: got %+v", tt.text, got)
+		}
 	}
 }
