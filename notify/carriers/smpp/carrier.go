@@ -48,7 +48,7 @@ func New(cfg Config) (*Carrier, error) {
 	}
 	c := &Carrier{
 		cfg: cfg, log: cfg.Log, now: cfg.Now, wait: cfg.Wait, backoff: cfg.Backoff, tls: cfg.TLSConfig,
-		ids: ids{form: cfg.ID, deaf: !cfg.Receipts}, references: newReferences(), replies: newReplies(),
+		ids: ids{form: cfg.ID, deaf: !cfg.Receipts}, references: newReferences(), replies: newReplies(cfg.Alphabet),
 		requests: sync.Pool{New: newRequest},
 	}
 	if c.log == nil {

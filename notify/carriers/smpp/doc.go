@@ -104,6 +104,9 @@
 //     they are durable only then. After a while they are refused for the time
 //     being, but remembered, which also serves gateways that deliver one by one.
 //     A part brought three times without the others is handed on as it is.
+//   - What a phone wrote is read as what it must be where it can't be what data_coding says:
+//     UCS-2 in the other byte order, UTF-8. Parts are joined before they are read, for some
+//     are cut within a character.
 //   - Receipts also come as data_sm, and as deliver_sm that say they are what a phone
 //     wrote. The text of a receipt, with date and code, is one whatever esm_class says; with
 //     less it is one if the Inbox knows the id as that of a message to who sent it.

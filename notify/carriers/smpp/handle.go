@@ -1,6 +1,7 @@
 package smpp
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -105,7 +106,6 @@ func (l *link) receipt(ctx context.Context, d delivery, in notify.Inbox, log *sl
 // reply hands what a phone wrote to the Inbox, when all of it is there.
 func (l *link) reply(ctx context.Context, j job, d delivery, in notify.Inbox, log *slog.Logger) {
 	answer := func(v verdict) bool { return l.answerSurely(j, v) }
-	text := d.text(l.c.cfg.Alphabet)
 	now := l.c.now()
 	from, to := d.from.e164(), d.to.sender()
 	keep := func(id, body string) verdict {
@@ -114,6 +114,7 @@ func (l *link) reply(ctx context.Context, j job, d delivery, in notify.Inbox, lo
 		})
 	}
 	if d.total == 1 {
+		text := d.text(l.c.cfg.Alphabet)
 		id, settle := l.c.replies.alone(from, to, text, now)
 		v := keep(id, text)
 		settle(v == keepIt)
@@ -124,7 +125,7 @@ func (l *link) reply(ctx context.Context, j job, d delivery, in notify.Inbox, lo
 	}
 	hand := func(w *whole) { l.c.replies.finish(w, keep(w.id, w.body) == keepIt) }
 	key := longKey{from, to, d.ref, d.total}
-	w, wait := l.c.replies.add(key, d.seq, text, answer, now)
+	w, wait := l.c.replies.add(key, d.seq, piece{d.coding, bytes.Clone(d.octets)}, answer, now)
 	if wait != nil {
 		l.handlers.Go(func() {
 			fired, stop := l.c.wait(WaitParts, l.c.cfg.Timeout/2)

@@ -1,12 +1,15 @@
 package smpp
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/linxGnu/gosmpp/data"
 )
 
 // verdict is how a deliver_sm is answered.
@@ -24,6 +27,8 @@ type ack func(verdict) (done bool)
 // replies puts long MOs together and gives every MO an id that its replay meets
 // again.
 type replies struct {
+	alphabet Alphabet
+
 	mu    sync.Mutex
 	open  map[longKey]*long
 	known map[string]*arrival // by hash of a text standing alone
@@ -48,7 +53,9 @@ type longKey struct {
 
 // long is an MO of which parts are still missing.
 type long struct {
-	texts  map[uint8]string
+	alphabet Alphabet
+
+	pieces map[uint8]piece
 	hashes map[uint8]string
 	acks   []ack
 	begun  time.Time
@@ -58,6 +65,13 @@ type long struct {
 	kept   chan struct{} // closed when the Inbox has it
 }
 
+// piece is a part's octets, without UDH. They are decoded together with those of its
+// neighbours, since some gateways cut within a character.
+type piece struct {
+	coding byte
+	octets []byte
+}
+
 // hand marks l as given to the Inbox. mu is held.
 func (l *long) hand(key longKey) *whole {
 	l.handed = true
@@ -65,8 +79,8 @@ func (l *long) hand(key longKey) *whole {
 	return &whole{key, l, stamped(digest(key.from, key.to, body), l.begun, 0), body}
 }
 
-func newReplies() *replies {
-	return &replies{open: map[longKey]*long{}, known: map[string]*arrival{}, parts: map[string]struct{}{}}
+func newReplies(alphabet Alphabet) *replies {
+	return &replies{alphabet: alphabet, open: map[longKey]*long{}, known: map[string]*arrival{}, parts: map[string]struct{}{}}
 }
 
 func digest(fields ...string) string {
@@ -131,8 +145,8 @@ type whole struct {
 // add takes in part seq. It answers it itself when it is a replay of a message
 // already handed on. w is set when the message is complete; wait is set when
 // somebody should wait for the rest and then call expire.
-func (r *replies) add(key longKey, seq uint8, text string, a ack, now time.Time) (w *whole, wait *long) {
-	hash := digest(key.from, key.to, fmt.Sprint(key.ref, key.total, seq), text)
+func (r *replies) add(key longKey, seq uint8, p piece, a ack, now time.Time) (w *whole, wait *long) {
+	hash := digest(key.from, key.to, fmt.Sprint(key.ref, key.total, seq, p.coding), string(p.octets))
 	r.mu.Lock()
 	if _, replay := r.parts[hash]; replay {
 		r.mu.Unlock()
@@ -149,14 +163,14 @@ func (r *replies) add(key longKey, seq uint8, text string, a ack, now time.Time)
 		l = nil
 	}
 	if l == nil {
-		l = &long{texts: map[uint8]string{}, hashes: map[uint8]string{}, begun: now, kept: make(chan struct{})}
+		l = &long{alphabet: r.alphabet, pieces: map[uint8]piece{}, hashes: map[uint8]string{}, begun: now, kept: make(chan struct{})}
 		r.open[key] = l
 	}
-	l.texts[seq], l.hashes[seq] = text, hash
+	l.pieces[seq], l.hashes[seq] = p, hash
 	l.acks = append(l.acks, a)
-	if w == nil && !l.handed && len(l.texts) == int(key.total) {
+	if w == nil && !l.handed && len(l.pieces) == int(key.total) {
 		w = l.hand(key)
-	} else if !l.timing && len(l.texts) < int(key.total) {
+	} else if !l.timing && len(l.pieces) < int(key.total) {
 		l.timing = true
 		wait = l
 	}
@@ -164,18 +178,51 @@ func (r *replies) add(key longKey, seq uint8, text string, a ack, now time.Time)
 	return w, wait
 }
 
-// join puts the texts in order; a missing part shows as an ellipsis. mu is held, or
+// join puts the parts' texts in order; a missing part shows as an ellipsis. mu is held, or
 // the message is nobody else's.
 func (l *long) join(total uint8) string {
 	var b strings.Builder
-	for seq := 1; seq <= int(total); seq++ {
-		if text, ok := l.texts[uint8(seq)]; ok {
-			b.WriteString(text)
-		} else {
+	for seq := 1; seq <= int(total); {
+		first, ok := l.pieces[uint8(seq)]
+		if !ok {
 			b.WriteString(" […] ")
+			seq++
+			continue
 		}
+		var run [][]byte
+		for ; seq <= int(total); seq++ {
+			p, ok := l.pieces[uint8(seq)]
+			if !ok || p.coding != first.coding {
+				break
+			}
+			run = append(run, p.octets)
+		}
+		b.WriteString(delivery{coding: first.coding, octets: joined(first.coding, run)}.text(l.alphabet))
 	}
 	return b.String()
+}
+
+// joined returns the octets of neighbours, each without what delivery.text passes over at
+// its end: the NULs of C strings, and the odd octet of UCS-2 where it isn't half a character.
+func joined(coding byte, run [][]byte) []byte {
+	whole := bytes.Join(run, nil)
+	if charset(coding) == data.GSM7BITCoding {
+		return whole
+	}
+	ucs2 := charset(coding) == data.UCS2Coding
+	if n := len(whole); ucs2 && n > 0 && n%2 == 0 && whole[n-1] != 0 {
+		return whole
+	}
+	whole = whole[:0]
+	for _, octets := range run {
+		if ucs2 {
+			octets = octets[:len(octets)&^1]
+		} else {
+			octets = bytes.TrimRight(octets, "\x00")
+		}
+		whole = append(whole, octets...)
+	}
+	return whole
 }
 
 const patience = 3 // rounds of waiting for missing parts
@@ -185,7 +232,7 @@ const patience = 3 // rounds of waiting for missing parts
 func (r *replies) expire(key longKey, l *long) *whole {
 	r.mu.Lock()
 	l.timing = false
-	if r.open[key] != l || l.handed || len(l.texts) == int(key.total) {
+	if r.open[key] != l || l.handed || len(l.pieces) == int(key.total) {
 		r.mu.Unlock()
 		return nil
 	}

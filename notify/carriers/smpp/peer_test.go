@@ -17,6 +17,7 @@ import (
 
 	"rappel/notify"
 	"rappel/notify/notifytest"
+	"rappel/notify/segment"
 )
 
 // peer is the gateway's end of a connection, played octet by octet.
@@ -256,6 +257,48 @@ func TestPeer_disguisedReceipts(t *testing.T) {
 		if m.Body != texts[i+5] {
 			t.Errorf("reply %q, want %q", m.Body, texts[i+5])
 		}
+	}
+}
+
+// Parts cut within a character make it whole again, and those in other alphabets or missing
+// do no harm.
+func TestPeer_longReplies(t *testing.T) {
+	t.Parallel()
+	type part struct {
+		seq, coding byte
+		octets      string
+	}
+	big := string(segment.EncodeUCS2(nil, "ja 😀 gut"))
+	for _, tt := range []struct {
+		name  string
+		total byte
+		parts []part
+		want  string
+	}{
+		{"an escape", 2, []part{{2, 0, "e."}, {1, 0, "10 \x1b"}}, "10 €."},
+		{"a surrogate pair", 2, []part{{1, 8, big[:8]}, {2, 8, big[8:]}}, "ja 😀 gut"},
+		{"a unit", 2, []part{{2, 8, big[5:]}, {1, 8, big[:5]}}, "ja 😀 gut"},
+		{"UTF-8", 2, []part{{1, 4, "Gr\xC3"}, {2, 4, "\xBC\xC3\x9Fe"}}, "Grüße"},
+		{"an octet too many", 2, []part{{1, 8, big[:6] + "\x00"}, {2, 8, big[6:] + "\x00"}}, "ja 😀 gut"},
+		{"NULs", 2, []part{{1, 3, "ST\x00"}, {2, 3, "OP\x00"}}, "STOP"},
+		{"two alphabets", 3, []part{{1, 0, "10 \x1b"}, {2, 8, big}, {3, 0, "e"}}, "10  ja 😀 gute"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			in := notifytest.NewInbox()
+			p := withPeer(t, in, "", "smsc\x00")
+			for i, one := range tt.parts {
+				p.write(t, data.DELIVER_SM, 0, int32(i+1), deliverSM(0x40, one.coding, string([]byte{5, 0, 3, 9, tt.total, one.seq})+one.octets, ""))
+			}
+			if got := in.AwaitInbounds(t, 1)[0].Body; got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+			for range tt.parts {
+				if h, _ := p.read(t); h.status != 0 {
+					t.Errorf("answered %+v", h)
+				}
+			}
+		})
 	}
 }
 
