@@ -274,7 +274,7 @@ func TestDispatcher_failoverWaits(t *testing.T) {
 	work()
 	until := func(what, query string, args ...any) {
 		t.Helper()
-		for end := time.Now().Add(10 * time.Second); w.count(query, args...) == 0; time.Sleep(5 * time.Millisecond) {
+		for end := time.Now().Add(time.Minute); w.count(query, args...) == 0; time.Sleep(5 * time.Millisecond) {
 			if time.Now().After(end) {
 				t.Error(what)
 				return

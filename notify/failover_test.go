@@ -2,6 +2,7 @@ package notify_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -147,5 +148,55 @@ func TestFailover_confirmationOfAnOptOut(t *testing.T) {
 	w.tick(w.dispatcher(func(c *notify.Config) { c.Carriers = append(c.Carriers, two) }))
 	if n := len(two.sent()); n != 1 {
 		t.Errorf("%d confirmations at the next carrier, want 1", n)
+	}
+}
+
+// Who opts out while a text waits for the next carrier's window doesn't get it.
+func TestFailover_optedOutWhileWaiting(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.account(2)
+	w.carrier.script = always(notify.ErrNoRoute)
+	two := newCarrier("two", 1)
+	asked, answer := make(chan struct{}), make(chan struct{})
+	two.script = func(n int, m notify.Message) (notify.Submission, error) {
+		if n == 0 {
+			close(asked)
+			<-answer
+		}
+		return notify.Submission{IDs: idsFor(m, n)}, nil
+	}
+	d := w.dispatcher(func(c *notify.Config) { c.Carriers, c.ClaimLease = append(c.Carriers, two), time.Hour })
+	var wg sync.WaitGroup
+	work := func() {
+		wg.Go(func() {
+			if _, err := d.Tick(context.Background()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	first := w.enqueue(nil)
+	work()
+	<-asked
+	second := w.enqueue(func(m *notify.NewMessage) { m.AccountID, m.Kind = 2, notify.Marketing })
+	work()
+	for end := time.Now().Add(time.Minute); w.count(`SELECT count(*) FROM claims WHERE account_id = 2 AND carrier = 'two'`) == 0; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Error("not passed on")
+			break
+		}
+	}
+	if err := migrations.InAccount(context.Background(), w.db, 2, func(tx *sqlx.Tx) error {
+		_, err := w.outbox.OptOutTx(context.Background(), tx, notify.OptOut{AccountID: 2, Recipient: patient, Source: notify.SourcePage}, w.clock.Now())
+		return err
+	}); err != nil {
+		t.Error(err)
+	}
+	close(answer)
+	wg.Wait()
+	w.wantStatus(first, notify.Sent, "")
+	w.wantStatus(second, notify.NotAllowed, notify.ReasonOptedOut)
+	if n := two.times(second); n != 0 {
+		t.Errorf("submitted %d times", n)
 	}
 }

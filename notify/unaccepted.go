@@ -131,8 +131,7 @@ func (d *Dispatcher) holdUnansweredTx(ctx context.Context, tx *sqlx.Tx, b *batch
 }
 
 // passOnTx claims messages for the next carrier of each. Which carrier may have a message
-// must be durable before it is submitted there. Opt-outs are looked up anew, as in takeBatch:
-// those known are of the claim before.
+// must be durable before it is submitted there.
 func (d *Dispatcher) passOnTx(ctx context.Context, tx *sqlx.Tx, b *batch, onward map[*lane][]outcome, now time.Time) ([]*batch, error) {
 	var all []*batch
 	for _, l := range d.lanes {
@@ -158,14 +157,9 @@ func (d *Dispatcher) passOnTx(ctx context.Context, tx *sqlx.Tx, b *batch, onward
 				account, next.carrier(), d.cfg.Owner, integers(ids), integers(attempts), now, until); err != nil {
 				return nil, fmt.Errorf("claim for the next carrier: %w", err)
 			}
-			optedOut, err := optedOutTx(ctx, tx, account, outs)
-			if err != nil {
-				return nil, err
-			}
 			for _, o := range outs {
 				it := *o.it
 				it.Attempts++
-				it.OptedOut = it.Origin != OriginOptOut && optedOut[it.Recipient]
 				next.add(&it, id, until)
 			}
 		}
@@ -174,20 +168,32 @@ func (d *Dispatcher) passOnTx(ctx context.Context, tx *sqlx.Tx, b *batch, onward
 	return all, nil
 }
 
-// optedOutTx are those recipients of outs who want no texts from account.
-func optedOutTx(ctx context.Context, tx *sqlx.Tx, account int64, outs []outcome) (map[string]bool, error) {
-	recipients := make([]string, len(outs))
-	for i, o := range outs {
-		recipients[i] = o.it.Recipient
+// readOptOuts looks again who of b's recipients wants no texts, as takeBatch did for the claim
+// before: what is passed on may have waited for long.
+func (d *Dispatcher) readOptOuts(ctx context.Context, b *batch) error {
+	accounts, recipients := make([]int64, len(b.items)), make([]string, len(b.items))
+	for i, it := range b.items {
+		accounts[i], recipients[i] = it.AccountID, it.Recipient
 	}
-	var found []string
-	if err := tx.SelectContext(ctx, &found, `SELECT recipient FROM opt_outs WHERE account_id = $1 AND recipient = ANY(CAST($2 AS text[]))`,
-		account, texts(recipients)); err != nil {
-		return nil, fmt.Errorf("look for opt-outs: %w", err)
+	type person struct {
+		AccountID int64 `db:"account_id"`
+		Recipient string
 	}
-	all := make(map[string]bool, len(found))
-	for _, r := range found {
-		all[r] = true
+	optedOut := map[person]bool{}
+	err := d.statements.query(context.WithoutCancel(ctx), func(rows *sqlx.Rows) error {
+		var p person
+		if err := rows.StructScan(&p); err != nil {
+			return err
+		}
+		optedOut[p] = true
+		return nil
+	}, `SELECT o.account_id, o.recipient FROM unnest(CAST($1 AS bigint[]), CAST($2 AS text[])) AS u (account_id, recipient)
+		JOIN opt_outs o ON o.account_id = u.account_id AND o.recipient = u.recipient`, integers(accounts), texts(recipients))
+	if err != nil {
+		return fmt.Errorf("look for opt-outs: %w", err)
 	}
-	return all, nil
+	for _, it := range b.items {
+		it.OptedOut = it.Origin != OriginOptOut && optedOut[person{it.AccountID, it.Recipient}]
+	}
+	return nil
 }

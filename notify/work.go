@@ -2,6 +2,7 @@ package notify
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -165,6 +166,10 @@ func (d *Dispatcher) passOn(ctx context.Context, b *batch) error {
 	if err := d.await(ctx, b, n); err != nil {
 		return d.work(ctx, b, 0) // stopping: attempt puts everything back unsent
 	}
+	if err := d.readOptOuts(ctx, b); err != nil {
+		b.lane.release(b.k, n)
+		return errors.Join(err, d.putBack(ctx, b, b.items))
+	}
 	// More messages than the window: Send as many at once as it allows.
 	if int64(len(b.items)) > n {
 		return d.workInPieces(ctx, b, n)
@@ -199,17 +204,25 @@ func (d *Dispatcher) await(ctx context.Context, b *batch, n int64) error {
 // workInPieces works on a batch larger than the window: n at a time, the others put back
 // into the queue first, from where they come again.
 func (d *Dispatcher) workInPieces(ctx context.Context, b *batch, n int64) error {
-	now := d.cfg.Now()
-	rest := make([]outcome, 0, len(b.items))
-	for _, it := range b.items[n:] {
-		rest = append(rest, outcome{it: it, verdict: vRetry, reason: ReasonInterrupted, retryAt: now, at: now})
-	}
+	rest := b.items[n:]
 	b.items = b.items[:n]
-	if _, err := d.record(ctx, b, rest); err != nil {
+	if err := d.putBack(ctx, b, rest); err != nil {
 		b.lane.release(b.k, n)
-		return err // the claims' leases will run out, and what is in them be looked into
+		return err
 	}
 	return d.work(ctx, b, n)
+}
+
+// putBack puts messages that weren't submitted back into the queue. If it can't, their
+// claims' leases will run out, and what is in them be looked into.
+func (d *Dispatcher) putBack(ctx context.Context, b *batch, items []*item) error {
+	now := d.cfg.Now()
+	outs := make([]outcome, 0, len(items))
+	for _, it := range items {
+		outs = append(outs, outcome{it: it, verdict: vRetry, reason: ReasonInterrupted, retryAt: now, at: now})
+	}
+	_, err := d.record(ctx, b, outs)
+	return err
 }
 
 // attempt submits one message, if it still should be.
