@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -27,6 +28,7 @@ type Carrier struct {
 	requests   sync.Pool
 	limit      *rate.Limiter // nil: none
 	ids        ids
+	held, vain atomic.Int32 // receipts, see link.identify
 	references *references
 	replies    *replies
 }

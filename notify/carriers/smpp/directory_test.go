@@ -61,7 +61,7 @@ func TestCarrier_identify(t *testing.T) {
 				d := delivery{total: 1, octets: []byte(text), from: address{1, 1, "41791234567"}}
 				says := d.receiptText(time.UTC)
 				r := c.receipt(d, says)
-				if err := c.identify(t.Context(), d, says, &r, in); err != nil || r.Status != notify.Delivered {
+				if _, err := c.identify(t.Context(), d, says, &r, in); err != nil || r.Status != notify.Delivered {
 					t.Fatalf("%q read as %+v, %v", text, r, err)
 				}
 				return r.CarrierID
@@ -93,7 +93,7 @@ func TestCarrier_identify_trouble(t *testing.T) {
 	d := delivery{octets: []byte("id:10531009 stat:DELIVRD")}
 	text := d.receiptText(time.UTC)
 	r := c.receipt(d, text)
-	if err := c.identify(t.Context(), d, text, &r, in); !errors.Is(err, notifytest.ErrInbox) {
+	if _, err := c.identify(t.Context(), d, text, &r, in); !errors.Is(err, notifytest.ErrInbox) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -120,10 +120,17 @@
 //     after 64 that say the same. Gateways that count from 1 have most ids in every form:
 //     then the number decides that the receipt names, and if it names none, nothing is
 //     learned from it. A process that has had no such answer itself, being new or not the
-//     one that submitted, asks the Inbox which of the ids it knows. Only a receipt that comes
-//     before its message is recorded, and before any other, can be misread; it moves no
-//     message but one to the same number. id=hex rules that out where the gateway is known
-//     to do so.
+//     one that submitted, asks the Inbox which of the ids it knows. Where it knows none of
+//     them, the receipt came before its message was recorded: it is held unacknowledged for
+//     up to four seconds and then taken as it stands. It isn't kept under all its ids, since
+//     those left over would be evidence for messages of unknown fate. Each receipt of others
+//     who share the account is held, too, so after 32 in vain none is until one tells
+//     something. One that comes so early and names no number can be taken for that of another
+//     message, which has its id in another form. id=hex and the like need none of this.
+//   - A gateway may change the form when its operator replaces it. One receipt in 16, or one
+//     a second, asks the Inbox whether the form still holds; 16 in a row that are known in
+//     another only open the question again. One that names the recipient finds its message
+//     at once, one that doesn't could be somebody else's.
 //   - An answer that comes after its Send gave up is handed to the Inbox as a
 //     receipt with status SENT: evidence for a message of unknown fate.
 //   - An answer about a message never stops the carrier: 0x15 and 0x53 refuse that message

@@ -93,7 +93,7 @@ func (l *link) deliver(ctx context.Context, j job, in notify.Inbox, log *slog.Lo
 func (l *link) receipt(ctx context.Context, d delivery, in notify.Inbox, log *slog.Logger) verdict {
 	text := d.receiptText(l.c.cfg.Zone)
 	r := l.c.receipt(d, text)
-	if v := l.keep(ctx, log, "receipt", func() error { return l.c.identify(ctx, d, text, &r, in) }); v != keepIt {
+	if v := l.keep(ctx, log, "receipt", func() error { return l.identify(ctx, d, text, &r, in) }); v != keepIt {
 		return v
 	}
 	if r.CarrierID == "" {

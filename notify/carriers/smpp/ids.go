@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"rappel/notify"
 )
@@ -16,7 +17,9 @@ import (
 // With the form auto it learns from receipts: of the ids that one may mean, which is that
 // of a message to the number it names? Where several are, or were it for all it says, it
 // tells nothing: gateways that count from 1 have nearly every id in every form. Once many in
-// a row have said the same, it is sure, and remembers answers no more.
+// a row have said the same, it is sure, and remembers answers no more. From then on it looks
+// now and then whether the messages it finds are known; many in a row that are known in
+// another form only make the question open again.
 type ids struct {
 	form IDForm
 	deaf bool // no receipts are asked for: nothing to learn from
@@ -28,11 +31,20 @@ type ids struct {
 	oldest  int               // in order
 	learned IDForm            // "" until a receipt has told
 	votes   int               // receipts in a row that said the same
+	doubts  int               // receipts in a row that said another than it is sure of
+	unasked int               // receipts since it was last looked whether the form still holds
+	asked   time.Time         // when that was
 }
 
 const (
 	recentIDs = 8192
 	sureVotes = 64
+
+	// One receipt in askEvery looks whether the form still holds, or the next after askPause;
+	// after a doubt each does.
+	askEvery     = 16
+	askPause     = time.Second
+	doubtsEnough = 16
 )
 
 // reading is what an id in a receipt means if the gateway writes ids in form.
@@ -90,15 +102,17 @@ func (t *ids) answered(id, recipient string) {
 	}
 }
 
-// certain reports whether the form is known for good.
+// certain reports whether there is nothing to learn from answers: the form is known, or as
+// good as known.
 func (t *ids) certain() bool { return t.form != IDAuto || t.sure.Load() }
 
 // receipted returns the id that r means, as it was answered. Either form may be empty: tlv
 // is receipted_message_id, text is what the receipt's text says after "id:".
 //
-// puzzle is what it may mean while nobody has told yet in which form the gateway writes; then
-// id is only the likeliest of them.
-func (t *ids) receipted(tlv, text string, r *notify.Receipt) (id string, puzzle []reading) {
+// puzzle is what it may mean while nobody has told yet in which form the gateway writes, or
+// when it is time to look whether that holds; then id is only the likeliest of them, and solve
+// should be asked.
+func (t *ids) receipted(tlv, text string, r *notify.Receipt, now time.Time) (id string, puzzle []reading) {
 	switch {
 	case tlv == "" && text == "":
 		return "", nil
@@ -119,63 +133,105 @@ func (t *ids) receipted(tlv, text string, r *notify.Receipt) (id string, puzzle 
 	if t.form != IDAuto {
 		return t.form.read(text), nil
 	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if t.sure.Load() {
-		return t.learned.read(text), nil // it changes no more
+		if t.due(now) {
+			if all := readings(text); len(all) > 1 {
+				puzzle = all
+			}
+		}
+		return t.learned.read(text), puzzle
 	}
 	all := readings(text)
 	if len(all) == 1 {
 		return all[0].id, nil
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if as, told := t.tell(all, t.recent, r); told {
+	if as, n := concerned(all, t.recent, r); n == 1 {
+		t.vote(as.form)
 		return as.id, nil
 	}
-	if t.learned != "" {
-		return t.learned.read(text), nil
+	if t.learned == "" {
+		t.unasked, t.asked = 0, now
+		return all[0].id, all
 	}
-	return all[0].id, all
+	if namesNumber(r) && t.due(now) {
+		return t.learned.read(text), all
+	}
+	return t.learned.read(text), nil
+}
+
+// due reports whether it is time to look whether the form still holds. mu is held.
+func (t *ids) due(now time.Time) bool {
+	t.unasked++
+	if t.doubts == 0 && t.unasked < askEvery && now.Sub(t.asked) < askPause {
+		return false
+	}
+	t.unasked, t.asked = 0, now
+	return true
 }
 
 // solve returns which of a puzzle's ids r means, given the recipients of those that are
-// known.
-func (t *ids) solve(puzzle []reading, known map[string]string, r *notify.Receipt) (id string) {
+// known. early says that nothing tells: no form is known, and no message r concerns.
+func (t *ids) solve(puzzle []reading, known map[string]string, r *notify.Receipt) (id string, early bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	as, _ := t.tell(puzzle, known, r)
-	return as.id
+	likely := puzzle[0]
+	for _, one := range puzzle {
+		if one.form == t.learned {
+			likely = one
+		}
+	}
+	as, n := concerned(puzzle, known, r)
+	switch recipient, ok := known[likely.id]; {
+	case n == 0:
+		return likely.id, t.learned == ""
+	case n > 1:
+		if ok && r.Concerns(recipient) {
+			t.doubts = 0
+		}
+		return likely.id, false
+	}
+	sure := t.sure.Load()
+	t.vote(as.form)
+	if sure && !namesNumber(r) {
+		return likely.id, false // the other may be somebody else's
+	}
+	return as.id, false
 }
 
-// tell finds the only one of all that is the id of a message r concerns, and learns from it.
-// If there is none or more of them, it returns the first. mu is held.
-func (t *ids) tell(all []reading, recipients map[string]string, r *notify.Receipt) (as reading, told bool) {
+// concerned returns the last of all that is the id of a message r concerns, and how many are.
+func concerned(all []reading, recipients map[string]string, r *notify.Receipt) (as reading, n int) {
 	for _, one := range all {
-		recipient, ok := recipients[one.id]
-		if !ok || !r.Concerns(recipient) {
-			continue
+		if recipient, ok := recipients[one.id]; ok && r.Concerns(recipient) {
+			as = one
+			n++
 		}
-		if told {
-			return all[0], false
-		}
-		as, told = one, true
 	}
-	if !told {
-		return all[0], false
-	}
-	t.vote(as.form)
-	return as, true
+	return as, n
 }
+
+// namesNumber reports whether r names a number, and so doesn't concern just any message.
+func namesNumber(r *notify.Receipt) bool { return !r.Concerns("nobody") }
 
 // vote notes what one receipt said. mu is held.
 func (t *ids) vote(form IDForm) {
 	if t.sure.Load() {
-		return
+		if form == t.learned {
+			t.doubts = 0
+			return
+		}
+		if t.doubts++; t.doubts < doubtsEnough {
+			return
+		}
+		t.doubts = 0
+		t.sure.Store(false)
 	}
 	if form != t.learned {
 		t.learned, t.votes = form, 0
 	}
 	if t.votes++; t.votes >= sureVotes {
-		t.recent, t.order = nil, nil
+		t.recent, t.order, t.oldest = nil, nil, 0
 		t.sure.Store(true)
 	}
 }

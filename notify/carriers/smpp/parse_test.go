@@ -192,10 +192,10 @@ func FuzzDelivery(f *testing.F) {
 			t.Errorf("part %d of %d", d.seq, d.total)
 		}
 		sameAsLibrary(t, raw, d)
-		c := &Carrier{cfg: DefaultConfig()}
+		c := &Carrier{cfg: DefaultConfig(), now: time.Now}
 		text := d.receiptText(time.UTC)
 		r := c.receipt(d, text)
-		if err := c.identify(context.Background(), d, text, &r, notifytest.NewInbox()); err != nil || !utf8.ValidString(r.CarrierID) {
+		if _, err := c.identify(context.Background(), d, text, &r, notifytest.NewInbox()); err != nil || !utf8.ValidString(r.CarrierID) {
 			t.Errorf("id %q can't be stored; %v", r.CarrierID, err)
 		}
 	})
@@ -218,7 +218,7 @@ func TestParseDelivery_brokenHeaderIsText(t *testing.T) {
 
 // receipted is the id of a receipt that names recipient.
 func receipted(ids *ids, tlv, text, recipient string) string {
-	id, _ := ids.receipted(tlv, text, &notify.Receipt{Recipient: recipient})
+	id, _ := ids.receipted(tlv, text, &notify.Receipt{Recipient: recipient}, time.Time{})
 	return id
 }
 

@@ -40,7 +40,7 @@ func withPeer(t *testing.T, in notify.Inbox, query, body string) *peer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := newClock()
+	c := newClock(WaitID)
 	cfg.Wait = c.wait
 	carrier, err := New(cfg)
 	if err != nil {
@@ -299,6 +299,34 @@ func TestPeer_longReplies(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A receipt that comes before the answer is held; what comes after it isn't.
+func TestPeer_receiptBeforeItsAnswer(t *testing.T) {
+	t.Parallel()
+	in := &directory{Inbox: notifytest.NewInbox()}
+	p := withPeer(t, in, "", "smsc\x00")
+	p.clock.mu.Lock()
+	p.clock.instant[WaitID] = false
+	p.clock.mu.Unlock()
+	done := p.send(t, "Termin morgen")
+	submitted, _ := p.read(t)
+	p.write(t, data.DELIVER_SM, 0, 7, deliverSM(4, 0, "id:10531009 stat:DELIVRD", ""))
+	p.clock.await(t, WaitID, 1)
+	p.write(t, data.SUBMIT_SM_RESP, 0, submitted.sequence, "A0B0C1\x00")
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if got := in.Receipts(); len(got) != 0 {
+		t.Errorf("handed on already: %+v", got)
+	}
+	p.clock.fire(t, WaitID, 1)
+	if h, _ := p.read(t); h.id != data.DELIVER_SM_RESP || h.status != 0 || h.sequence != 7 {
+		t.Errorf("answered %+v", h)
+	}
+	if got := in.AwaitReceipts(t, 1); got[0].CarrierID != "a0b0c1" {
+		t.Errorf("id %q, want a0b0c1", got[0].CarrierID)
 	}
 }
 

@@ -48,28 +48,6 @@ func statusOfState(state byte) (notify.Status, bool) {
 	return notify.Sent, false
 }
 
-// identify finds which message r, read from d, is for. Where d may mean several ids and this
-// process can't tell by the answers it has had itself, it asks the Inbox: this process may
-// be new, or the answer went to another.
-func (c *Carrier) identify(ctx context.Context, d delivery, text receiptText, r *notify.Receipt, in notify.Inbox) error {
-	var puzzle []reading
-	r.CarrierID, puzzle = c.ids.receipted(cstring(d.receiptedID), text.ID, r)
-	directory, ok := in.(notify.Directory)
-	if len(puzzle) == 0 || !ok {
-		return nil
-	}
-	asked := make([]string, len(puzzle))
-	for i, as := range puzzle {
-		asked[i] = as.id
-	}
-	known, err := directory.Known(ctx, c.cfg.Name, asked)
-	if err != nil {
-		return err
-	}
-	r.CarrierID = c.ids.solve(puzzle, known, r)
-	return nil
-}
-
 // disguised reports whether d, which says that a phone wrote it, is a receipt all the same.
 func (c *Carrier) disguised(ctx context.Context, d delivery, in notify.Inbox) (bool, error) {
 	octets := bytes.TrimLeft(d.receiptOctets(), blanks)

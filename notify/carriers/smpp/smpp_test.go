@@ -251,7 +251,7 @@ func (c *clock) release(ended <-chan struct{}) {
 			return
 		case <-time.After(5 * time.Second): // only for what hangs: an orderly stop needs none
 			c.mu.Lock()
-			for _, p := range []Purpose{WaitDrain, WaitPeer, WaitAnswer, WaitLink, WaitParts} {
+			for _, p := range []Purpose{WaitDrain, WaitPeer, WaitAnswer, WaitLink, WaitParts, WaitID} {
 				c.instant[p] = true
 				for _, ch := range c.waiting[p] {
 					ch <- time.Time{}

@@ -19,6 +19,7 @@ const (
 	WaitPeer      Purpose = "peer"      // the answer to bind, enquire_link or unbind
 	WaitDrain     Purpose = "drain"     // outstanding work before unbinding
 	WaitParts     Purpose = "parts"     // the other parts of a long reply
+	WaitID        Purpose = "id"        // the id of a receipt's message to be recorded
 )
 
 // Wait returns a channel that fires after d, and a function that ends the wait
