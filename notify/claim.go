@@ -47,6 +47,7 @@ type batch struct {
 	at     time.Time
 
 	sending context.Context // bounds the submissions that are made at once
+	over    func()          // called when the carrier is through with it; nil: nobody waits for that
 }
 
 func (b *batch) carrier() string {

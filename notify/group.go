@@ -160,7 +160,7 @@ func (d *Dispatcher) claimAndWork(ctx context.Context, k *traffic, wait bool, de
 	if err != nil {
 		return 0, accounts, time.Time{}, nil // stopping
 	}
-	if l.paused(d.cfg.Now()) { // while we waited
+	if l.paused(d.cfg.Now()) || asked > l.batch(k) { // since we waited it rests, or is only tried
 		l.release(k, asked)
 		return 0, accounts, time.Time{}, nil
 	}
@@ -186,8 +186,9 @@ func (d *Dispatcher) claimAndWork(ctx context.Context, k *traffic, wait bool, de
 		rest = rotate(b, accounts)
 	}
 	if held > 0 {
+		b.over = probed
 		works.Go(func() {
-			defer probed()
+			defer probed() // should it panic
 			defer d.guard(ctx, note)
 			if err := d.work(ctx, b, held); err != nil {
 				note(err)

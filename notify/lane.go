@@ -145,7 +145,7 @@ func (l *lane) acquireFree(k *traffic, n int64) bool {
 }
 
 // probe reports whether a batch may be claimed: while the breaker tries, one at a time, for
-// which the next waits if wait is set. over is to be called when it is through.
+// which the next waits if wait is set. over is to be called when it is through, once or more.
 func (l *lane) probe(ctx context.Context, wait bool) (over func(), ok bool) {
 	l.mu.Lock()
 	broken := l.broken > 0
@@ -154,7 +154,7 @@ func (l *lane) probe(ctx context.Context, wait bool) (over func(), ok bool) {
 	case !broken:
 		return func() {}, true
 	case wait && l.probing.Acquire(ctx, 1) == nil, !wait && l.probing.TryAcquire(1):
-		return func() { l.probing.Release(1) }, true
+		return sync.OnceFunc(func() { l.probing.Release(1) }), true
 	}
 	return nil, false
 }

@@ -127,3 +127,18 @@ func TestLane_probe(t *testing.T) {
 type probed struct{ Carrier }
 
 func (probed) Window() int { return 10 }
+
+// The trial is over when the carrier has answered, however often that is said.
+func TestLane_probeIsOverOnce(t *testing.T) {
+	t.Parallel()
+	l := newLane(probed{}, 0, 100, Route{})
+	l.failed(time.Unix(0, 0), 1, time.Second)
+	for range 3 {
+		over, ok := l.probe(t.Context(), false)
+		if !ok {
+			t.Fatal("no trial after one that is over")
+		}
+		over()
+		over()
+	}
+}

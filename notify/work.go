@@ -57,6 +57,9 @@ func (d *Dispatcher) work(ctx context.Context, b *batch, held int64) error {
 			first = err
 		}
 	}
+	if b.over != nil {
+		b.over()
+	}
 	onward.Wait()
 	close(passed)
 	for err := range passed {

@@ -220,6 +220,9 @@ func charset(coding byte) byte {
 // gateways leave at its end. Little-endian is what a byte order mark calls so, and what is
 // Latin text in that order: in the other one it would be rare characters only.
 func bigEndian(octets []byte) []byte {
+	if len(octets)%2 == 1 && plain(bytes.TrimRight(octets, "\x00")) {
+		return octets // no UCS-2 at all: whoever decodes it fails, and reads it as it stands
+	}
 	if len(octets) > 1 {
 		octets = octets[:len(octets)&^1]
 	}
@@ -307,4 +310,9 @@ func (a address) sender() string {
 
 func clean(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "")
+}
+
+// plain reports whether octets are what somebody writes in ASCII.
+func plain(octets []byte) bool {
+	return !bytes.ContainsFunc(octets, func(r rune) bool { return r >= 0x7F || r < ' ' && r != '\n' && r != '\r' && r != '\t' })
 }

@@ -52,6 +52,8 @@ func TestDelivery_text_oddEncodings(t *testing.T) {
 		{"little-endian, an octet too many", 8, little("STOP") + "\x00", "STOP"},
 		{"NUL", 8, big("STOP\x00"), "STOP"},
 		{"one octet", 8, "S", "S"},
+		{"ASCII called UCS-2", 8, "STOPP", "STOPP"},
+		{"ASCII called UCS-2, a line", 8, "STOP\n", "STOP\n"},
 		{"Chinese", 8, big("一刀两断"), "一刀两断"},
 		{"one Chinese character", 8, big("一"), "一"},
 		{"Cyrillic", 8, big("Да, ЁЖ 10"), "Да, ЁЖ 10"},

@@ -137,11 +137,17 @@ func (f *fields) tlv() (tag pdu.Tag, value []byte, ok bool) {
 	return tag, value, true
 }
 
+// longestID bounds the message ids of a gateway. SMPP 3.4 has 65 octets for one (5.2.23).
+const longestID = 255
+
 // parseSubmitResp returns the message id of a submit_sm_resp that says accepted. A
 // header alone has none, which is allowed. An id without its NUL ends with the PDU: the
 // header says accepted, so whatever the body is, the text must not go out again.
 func parseSubmitResp(raw []byte) (id []byte) {
 	id, _, _ = bytes.Cut(raw[headerSize:], []byte{0})
+	if len(id) > longestID { // nobody's id, and more than can be looked up
+		id = id[:longestID]
+	}
 	return id
 }
 

@@ -149,7 +149,7 @@ func TestParseSubmitResp(t *testing.T) {
 	head := make([]byte, headerSize)
 	for _, tt := range []struct {
 		body, id string
-	}{{"", ""}, {"\x00", ""}, {"7f\x00", "7f"}, {"7f\x00\x04\x27", "7f"}, {"7f", "7f"}} {
+	}{{"", ""}, {"\x00", ""}, {"7f\x00", "7f"}, {"7f\x00\x04\x27", "7f"}, {"7f", "7f"}, {strings.Repeat("7", 300), strings.Repeat("7", longestID)}} {
 		if id := parseSubmitResp(append(head, tt.body...)); string(id) != tt.id {
 			t.Errorf("%q: %q", tt.body, id)
 		}
