@@ -244,54 +244,19 @@ func TestDispatcher_failover(t *testing.T) {
 // its process is alive, so nobody takes it over.
 func TestDispatcher_failoverWaits(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.account(2)
-	w.carrier.script = always(notify.ErrNoRoute)
-	two := newCarrier("two", 1)
 	const lease = 300 * time.Millisecond // a third of it is real time, too
-	asked, answer := make(chan struct{}), make(chan struct{})
-	two.script = func(n int, m notify.Message) (notify.Submission, error) {
-		if n == 0 {
-			close(asked)
-			<-answer
-		}
-		return notify.Submission{IDs: idsFor(m, n)}, nil
-	}
-	change := func(c *notify.Config) { c.Carriers, c.ClaimLease = append(c.Carriers, two), lease }
-	d, other := w.dispatcher(change), w.dispatcher(change)
-	var wg sync.WaitGroup
-	work := func() {
-		wg.Go(func() {
-			if _, err := d.Tick(context.Background()); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	first := w.enqueue(nil)
-	work()
-	<-asked
-	second := w.enqueue(func(m *notify.NewMessage) { m.AccountID, m.Kind = 2, notify.Marketing })
-	work()
-	until := func(what, query string, args ...any) {
-		t.Helper()
-		for end := time.Now().Add(time.Minute); w.count(query, args...) == 0; time.Sleep(5 * time.Millisecond) {
-			if time.Now().After(end) {
-				t.Error(what)
-				return
-			}
-		}
-	}
-	until("not passed on", `SELECT count(*) FROM claims WHERE account_id = 2 AND carrier = 'two'`)
+	w := newWorld(t)
+	q := w.queueForTheNext(lease)
+	other := w.dispatcher(func(c *notify.Config) { c.Carriers, c.ClaimLease = append(c.Carriers, q.two), lease })
 	for range 3 {
 		w.clock.Add(lease * 2 / 3)
-		until("not renewed while it waits", `SELECT count(*) FROM claims WHERE account_id = 2 AND lease_until >= $1`, w.clock.Now().Add(lease))
+		w.until("not renewed while it waits", `SELECT count(*) FROM claims WHERE account_id = 2 AND lease_until >= $1`, w.clock.Now().Add(lease))
 		w.tick(other)
 	}
-	close(answer)
-	wg.Wait()
-	w.wantStatus(first, notify.Sent, "")
-	w.wantStatus(second, notify.Sent, "")
-	if got := whats(w.get(second)); got != "queued failover accepted" {
+	q.answer()
+	w.wantStatus(q.first, notify.Sent, "")
+	w.wantStatus(q.second, notify.Sent, "")
+	if got := whats(w.get(q.second)); got != "queued failover accepted" {
 		t.Errorf("history %q", got)
 	}
 }

@@ -18,14 +18,7 @@ const neighbour = "+41797654321"
 // costs nothing and is told once; the others of its batch go on.
 func TestFailover_takenBack(t *testing.T) {
 	t.Parallel()
-	optOut := func(w *world, _ notify.MessageRef) {
-		if err := migrations.InAccount(context.Background(), w.db, 1, func(tx *sqlx.Tx) error {
-			_, err := w.outbox.OptOutTx(context.Background(), tx, notify.OptOut{AccountID: 1, Recipient: patient, Source: notify.SourcePage}, w.clock.Now())
-			return err
-		}); err != nil {
-			w.t.Error(err)
-		}
-	}
+	optOut := func(w *world, _ notify.MessageRef) { w.optOut(1) }
 	withdraw := func(w *world, ref notify.MessageRef) {
 		if w.withdraw(ref) {
 			w.t.Error("withdrawn, although it is being submitted")
@@ -151,52 +144,81 @@ func TestFailover_confirmationOfAnOptOut(t *testing.T) {
 	}
 }
 
-// Who opts out while a text waits for the next carrier's window doesn't get it.
-func TestFailover_optedOutWhileWaiting(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
+// nextQueue is a message that the next carrier, which takes one at a time, doesn't answer, and
+// one that waits behind it, of account 2.
+type nextQueue struct {
+	two           *carrier
+	first, second notify.MessageRef
+	answer        func() // lets both go
+}
+
+func (w *world) queueForTheNext(lease time.Duration) *nextQueue {
+	w.t.Helper()
 	w.account(2)
 	w.carrier.script = always(notify.ErrNoRoute)
-	two := newCarrier("two", 1)
+	q := &nextQueue{two: newCarrier("two", 1)}
 	asked, answer := make(chan struct{}), make(chan struct{})
-	two.script = func(n int, m notify.Message) (notify.Submission, error) {
+	q.two.script = func(n int, m notify.Message) (notify.Submission, error) {
 		if n == 0 {
 			close(asked)
 			<-answer
 		}
 		return notify.Submission{IDs: idsFor(m, n)}, nil
 	}
-	d := w.dispatcher(func(c *notify.Config) { c.Carriers, c.ClaimLease = append(c.Carriers, two), time.Hour })
+	d := w.dispatcher(func(c *notify.Config) { c.Carriers, c.ClaimLease = append(c.Carriers, q.two), lease })
 	var wg sync.WaitGroup
 	work := func() {
 		wg.Go(func() {
 			if _, err := d.Tick(context.Background()); err != nil {
-				t.Error(err)
+				w.t.Error(err)
 			}
 		})
 	}
-	first := w.enqueue(nil)
+	q.answer = func() {
+		close(answer)
+		wg.Wait()
+	}
+	q.first = w.enqueue(nil)
 	work()
 	<-asked
-	second := w.enqueue(func(m *notify.NewMessage) { m.AccountID, m.Kind = 2, notify.Marketing })
+	q.second = w.enqueue(func(m *notify.NewMessage) { m.AccountID, m.Kind = 2, notify.Marketing })
 	work()
-	for end := time.Now().Add(time.Minute); w.count(`SELECT count(*) FROM claims WHERE account_id = 2 AND carrier = 'two'`) == 0; time.Sleep(5 * time.Millisecond) {
+	w.until("not passed on", `SELECT count(*) FROM claims WHERE account_id = 2 AND carrier = 'two'`)
+	return q
+}
+
+// until waits for a count above 0, which comes in real time.
+func (w *world) until(what, query string, args ...any) {
+	w.t.Helper()
+	for end := time.Now().Add(time.Minute); w.count(query, args...) == 0; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Error("not passed on")
-			break
+			w.t.Error(what)
+			return
 		}
 	}
-	if err := migrations.InAccount(context.Background(), w.db, 2, func(tx *sqlx.Tx) error {
-		_, err := w.outbox.OptOutTx(context.Background(), tx, notify.OptOut{AccountID: 2, Recipient: patient, Source: notify.SourcePage}, w.clock.Now())
+}
+
+// optOut has account's patient opt out.
+func (w *world) optOut(account int64) {
+	w.t.Helper()
+	if err := migrations.InAccount(context.Background(), w.db, account, func(tx *sqlx.Tx) error {
+		_, err := w.outbox.OptOutTx(context.Background(), tx, notify.OptOut{AccountID: account, Recipient: patient, Source: notify.SourcePage}, w.clock.Now())
 		return err
 	}); err != nil {
-		t.Error(err)
+		w.t.Error(err)
 	}
-	close(answer)
-	wg.Wait()
-	w.wantStatus(first, notify.Sent, "")
-	w.wantStatus(second, notify.NotAllowed, notify.ReasonOptedOut)
-	if n := two.times(second); n != 0 {
+}
+
+// Who opts out while a text waits for the next carrier's window doesn't get it.
+func TestFailover_optedOutWhileWaiting(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	q := w.queueForTheNext(time.Hour)
+	w.optOut(2)
+	q.answer()
+	w.wantStatus(q.first, notify.Sent, "")
+	w.wantStatus(q.second, notify.NotAllowed, notify.ReasonOptedOut)
+	if n := q.two.times(q.second); n != 0 {
 		t.Errorf("submitted %d times", n)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jmoiron/sqlx"
 
 	"rappel/migrations/dbtest"
 	"rappel/notify"
@@ -37,17 +38,23 @@ func (o *outage) step(s dbtest.Step) (before, after error) {
 	return errOutage, nil
 }
 
+// faulty is a dispatcher's pool on w's database, see dbtest.Faulty.
+func (w *world) faulty(fault func(dbtest.Step) (before, after error)) *sqlx.DB {
+	w.t.Helper()
+	dsn, err := notify.DispatchDSN(w.dsn)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return dbtest.Faulty(w.t, dsn, fault)
+}
+
 // The database goes away between a submission and its recording and comes back at the
 // very last try: the Observer hears of it all the same, since it wasn't in the way.
 func TestDispatcher_databaseAwayWhileRecording(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	dsn, err := notify.DispatchDSN(w.dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
 	o := &outage{}
-	db := dbtest.Faulty(t, dsn, o.step)
+	db := w.faulty(o.step)
 	const tries = 12
 	pauses := make([]time.Duration, tries)
 	for i := range pauses {
@@ -73,14 +80,10 @@ func TestDispatcher_databaseAwayWhileRecording(t *testing.T) {
 func TestDispatcher_databaseAwayForAPartOfABatch(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	dsn, err := notify.DispatchDSN(w.dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
 	const tries = 3
 	var mu sync.Mutex
 	left, over := 0, make(chan struct{})
-	db := dbtest.Faulty(t, dsn, func(s dbtest.Step) (before, after error) {
+	db := w.faulty(func(s dbtest.Step) (before, after error) {
 		mu.Lock()
 		defer mu.Unlock()
 		if s != dbtest.Begin || left == 0 {
@@ -152,10 +155,6 @@ func (l *lostCommits) step(s dbtest.Step) (before, after error) {
 func TestDispatcher_commitOfAPartUnanswered(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	dsn, err := notify.DispatchDSN(w.dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
 	first, second := w.enqueue(nil), w.enqueue(nil)
 	submitting, answer, onward := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	other := newCarrier("one", 10)
@@ -181,7 +180,7 @@ func TestDispatcher_commitOfAPartUnanswered(t *testing.T) {
 		<-onward
 		return notify.Submission{IDs: idsFor(m, n)}, nil
 	}
-	d := w.dispatcher(func(c *notify.Config) { c.DB, c.ClaimLease = dbtest.Faulty(t, dsn, l.step), time.Hour })
+	d := w.dispatcher(func(c *notify.Config) { c.DB, c.ClaimLease = w.faulty(l.step), time.Hour })
 	notify.SetRecordPauses(d, make([]time.Duration, 3)...)
 	w.tick(d)
 	w.wantStatus(second, notify.Sent, "")
@@ -204,10 +203,6 @@ func TestDispatcher_commitOfAPartUnanswered(t *testing.T) {
 func TestDispatcher_commitOfAPartUnansweredForGood(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	dsn, err := notify.DispatchDSN(w.dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
 	const tries, lease = 3, time.Minute
 	refs := []notify.MessageRef{w.enqueue(nil), w.enqueue(nil)}
 	onward := make(chan struct{})
@@ -230,7 +225,7 @@ func TestDispatcher_commitOfAPartUnansweredForGood(t *testing.T) {
 		}
 		return notify.Submission{IDs: idsFor(m, n)}, nil
 	}
-	d := w.dispatcher(func(c *notify.Config) { c.DB, c.ClaimLease = dbtest.Faulty(t, dsn, l.step), lease })
+	d := w.dispatcher(func(c *notify.Config) { c.DB, c.ClaimLease = w.faulty(l.step), lease })
 	notify.SetRecordPauses(d, make([]time.Duration, tries)...)
 	if _, err := d.Tick(t.Context()); !errors.Is(err, errOutage) {
 		t.Fatalf("the work of the outage ended with %v", err)

@@ -9,10 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/jmoiron/sqlx"
 	"pgregory.net/rapid"
 
-	"rappel/migrations"
 	"rappel/migrations/dbtest"
 	"rappel/notify"
 )
@@ -179,15 +177,7 @@ func (s *stage) later(d time.Duration) {
 	s.tick(s.process())
 }
 
-func (s *stage) optOut() {
-	s.t.Helper()
-	if err := migrations.InAccount(context.Background(), s.db, 1, func(tx *sqlx.Tx) error {
-		_, err := s.outbox.OptOutTx(context.Background(), tx, notify.OptOut{AccountID: 1, Recipient: patient, Source: notify.SourcePage}, s.clock.Now())
-		return err
-	}); err != nil {
-		s.t.Fatal(err)
-	}
-}
+func (s *stage) optOut() { s.t.Helper(); s.world.optOut(1) }
 
 func (s *stage) receipted(id string, status notify.Status) {
 	s.t.Helper()

@@ -275,17 +275,23 @@ func TestImport_order(t *testing.T) {
 	}
 }
 
+// orderInParts is an order to be paid at the bank, and the entry of a part of it.
+func (w *world) orderInParts() (o payments.Order, part func(id string, rappen int64) entry) {
+	w.Helper()
+	o, err := w.Desk.Offer(context.Background(), payments.Wish{Account: 2, Key: "k", Package: 1, Method: payments.Bank, By: "user:1"})
+	w.OK(err)
+	return o, func(id string, rappen int64) entry {
+		return entry{bankRef: id, rappen: rappen, details: []tx{{ref: o.Reference, rappen: rappen}}}
+	}
+}
+
 // An order paid in parts is handed over when they reach its total; a part the bank took
 // back doesn't count.
 func TestImport_orderInParts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ctx := context.Background()
-	o, err := w.Desk.Offer(ctx, payments.Wish{Account: 2, Key: "k", Package: 1, Method: payments.Bank, By: "user:1"})
-	w.OK(err)
-	part := func(id string, rappen int64) entry {
-		return entry{bankRef: id, rappen: rappen, details: []tx{{ref: o.Reference, rappen: rappen}}}
-	}
+	o, part := w.orderInParts()
 	is := func(want payments.Status, came int64) payments.Order {
 		t.Helper()
 		got, err := payments.ByRef(ctx, w.DB, o.Ref())
@@ -674,11 +680,7 @@ func TestAssignReturn_order(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ctx := context.Background()
-	o, err := w.Desk.Offer(ctx, payments.Wish{Account: 2, Key: "k", Package: 1, Method: payments.Bank, By: "user:1"})
-	w.OK(err)
-	part := func(id string, rappen int64) entry {
-		return entry{bankRef: id, rappen: rappen, details: []tx{{ref: o.Reference, rappen: rappen}}}
-	}
+	o, part := w.orderInParts()
 	back := part("2", 500)
 	back.debit, back.returned = true, true
 	w.take(file(camt.Statement, "a", part("1", 2000), back), bank.Result{Kind: "053", Bookings: 2, Matched: 1, Suspense: 1})

@@ -330,12 +330,18 @@ func TestCharge_refused(t *testing.T) {
 		t.Errorf("%v, want it declined", err)
 	}
 	w.Exec(`UPDATE payment_methods SET method = replace(method, '_gone', '')`)
+	w.chargesAnew(target, "resource_missing")
+}
+
+// chargesAnew charges an invoice of 32.43 whose first attempt is over, with code.
+func (w *world) chargesAnew(target payments.Target, code string) {
+	w.Helper()
 	w.OK(w.client.ChargeInvoice(w.ctx, target))
 	all, err := stripe.Charges(w.ctx, w.DB, target)
 	w.OK(err)
-	want := []stripe.Charge{{Attempt: 1, Amount: 3243, Status: "declined", Code: "resource_missing"}, {Attempt: 2, Amount: 3243, Status: "succeeded"}}
-	if diff := cmp.Diff(want, all); diff != "" || w.Open(1, invoice) != 0 {
-		t.Errorf("open %d (-want +got):\n%s", w.Open(1, invoice), diff)
+	want := []stripe.Charge{{Attempt: 1, Amount: 3243, Status: "declined", Code: code}, {Attempt: 2, Amount: 3243, Status: "succeeded"}}
+	if diff := cmp.Diff(want, all); diff != "" || w.Open(target.Account, target.Invoice) != 0 {
+		w.Errorf("open %d (-want +got):\n%s", w.Open(target.Account, target.Invoice), diff)
 	}
 	w.Check()
 }
@@ -349,14 +355,7 @@ func TestCharge_gone(t *testing.T) {
 	target := payments.Target{Account: 1, Invoice: invoice}
 	w.Exec(`INSERT INTO charges (account_id, invoice_id, attempt, provider, intent, method, amount, status, asked_at)
 		SELECT 1, $1, 1, 'stripe', 'pi_gone', method, 3243, 'asked', $2 FROM payment_methods`, invoice, w.Clock.Now())
-	w.OK(w.client.ChargeInvoice(w.ctx, target))
-	all, err := stripe.Charges(w.ctx, w.DB, target)
-	w.OK(err)
-	want := []stripe.Charge{{Attempt: 1, Amount: 3243, Status: "declined", Code: "abandoned"}, {Attempt: 2, Amount: 3243, Status: "succeeded"}}
-	if diff := cmp.Diff(want, all); diff != "" || w.Open(1, invoice) != 0 {
-		t.Errorf("open %d (-want +got):\n%s", w.Open(1, invoice), diff)
-	}
-	w.Check()
+	w.chargesAnew(target, "abandoned")
 }
 
 func TestMoneyGoesBack(t *testing.T) {
